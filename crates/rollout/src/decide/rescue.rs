@@ -1,0 +1,64 @@
+//! Where traffic goes when the split in force is not carried.
+use super::View;
+use crate::capacity::{can_carry, served};
+use crate::guards::Guards;
+use crate::plan::Kind;
+use crate::split::{Bp, FULL, Route, Slot, Split};
+use core::cmp::Reverse;
+
+impl<G: Guards> View<'_, G> {
+    /// How much of the traffic `split` would serve now.
+    pub(super) fn serves(&self, split: Split) -> u32 {
+        served(split, self.usable, self.floor())
+    }
+
+    /// The route that serves most of what is seen, if it is better than the accepted one. With `home`, one that serves
+    /// no less and gives the other slot less is better too.
+    pub(super) fn rescue(&self, home: bool) -> Option<Route> {
+        if !G::RESCUE || !self.fresh(0) || !self.fresh(1) {
+            return None;
+        }
+        let accepted = self.seen.route.accepted.split;
+        let now = accepted.share(self.side);
+        let least = FULL - can_carry(self.usable[self.good], self.floor());
+        let most = self.most(now);
+        let (split, share) = [0, least.min(most), now.min(most), self.even().min(most), most]
+            .into_iter()
+            .map(|share| (self.split_of(share), share))
+            .filter(|(split, _)| self.can_be_routed(*split))
+            .max_by_key(|(split, share)| (self.serves(*split), Reverse(*share)))?;
+        let best = self.serves(split);
+        let better = best > self.serves(accepted) || (home && share < now);
+        let no_worse = best > 0 && self.seen.route.splits().all(|x| best >= self.serves(x));
+        (better && no_worse && split != accepted).then_some(Route::plain(split))
+    }
+
+    /// The largest share that the other slot may be given: what it has, unless it is known to be good or nothing else
+    /// serves at all.
+    fn most(&self, now: Bp) -> Bp {
+        let alone = self.usable[self.good] == 0;
+        if self.status.proven[self.side] || alone || !G::CAP { FULL } else { now }
+    }
+
+    /// The other slot's share when everybody who is ready gets as much as everybody else.
+    fn even(&self) -> Bp {
+        Split::Members(self.usable).share(self.side)
+    }
+
+    fn split_of(&self, share: Bp) -> Split {
+        let size = |slot: Slot| self.seen.set[slot].desired;
+        match self.plan.kind {
+            _ if share == 0 => Split::all(self.good, size(self.good).min(self.plan.limits.replicas)),
+            _ if share == FULL => Split::all(self.side, size(self.side)),
+            Kind::Weighted => Split::share_to(self.side, share),
+            Kind::Members => Split::Members([size(0), size(1)]),
+        }
+    }
+
+    fn can_be_routed(&self, split: Split) -> bool {
+        (0..2).all(|slot| {
+            let set = &self.seen.set[slot];
+            !split.reaches(slot) || (set.pinned && set.total <= set.desired && self.usable[slot] > 0)
+        })
+    }
+}

@@ -1,0 +1,154 @@
+//! Going back to the good slot, halting where it cannot serve, and standing still where a person wants that.
+use super::mover::{Mode, Move};
+use super::{Decision, View, outcome_of};
+use crate::event::Event;
+use crate::guards::Guards;
+use crate::observation::{Verdict, Write};
+use crate::plan::Target;
+use crate::split::{Route, Split};
+use crate::status::{Armed, InStep, Interrupted, Leg, Phase, Status, StepKey, Why};
+use crate::waiting::WaitingOn;
+use alloc::vec;
+
+impl<G: Guards> View<'_, G> {
+    /// Never blocked: the good slot gets what it can carry now, and the rest as it grows.
+    pub(super) fn back(&self, why: Why, keep: bool) -> Decision {
+        let mut home = Target::rest(self.good, self.plan.limits.replicas);
+        if keep {
+            home.size[self.side] = self.seen.set[self.side].desired;
+        }
+        match self.toward(&home, Mode::Home) {
+            Move::Ask(write) => Decision::Ask(write),
+            Move::There if keep => self.keep(home.route.split),
+            Move::There => self.end(self.status.rev[self.side], outcome_of(why), Some(why)),
+            Move::Wait(on) => {
+                if let Some(route) = self.rescue(true) {
+                    return Decision::Ask(Write::Route(route));
+                }
+                if self.seen.due.healthy && self.fresh(self.good) && !self.whole(self.good) {
+                    let phase = Phase::Halted { from: Interrupted::Back { why, keep } };
+                    return self.save(self.to_phase(phase, Armed::NONE), vec![Event::Halted(self.good)]);
+                }
+                Decision::Wait(on)
+            }
+        }
+    }
+
+    fn keep(&self, split: Split) -> Decision {
+        let phase = Phase::Parked { split, step: 0, attempt: 0 };
+        self.save(self.to_phase(phase, Armed::NONE), vec![Event::Parked(0)])
+    }
+
+    /// What serves goes on serving. The good slot is kept at full size, nothing shrinks, and traffic moves only where
+    /// more of it is served.
+    pub(super) fn halted(&self, from: Interrupted) -> Decision {
+        if let Some(decision) = self.leave_halt(from) {
+            return decision;
+        }
+        let n = self.plan.limits.replicas;
+        let (set, good) = (&self.seen.set[self.good], self.good);
+        if (set.desired < n || !set.pinned)
+            && self.plan.ceiling == u16::MAX
+            && let Some(rev) = self.rev_of(good)
+        {
+            return Decision::Ask(Write::Resize { slot: good, to: n.max(set.desired), rev, pin: true });
+        }
+        match self.rescue(false) {
+            Some(route) => Decision::Ask(Write::Route(route)),
+            None => Decision::Wait(WaitingOn::Good(match from {
+                Interrupted::Step { .. } => Why::Unready,
+                Interrupted::Back { why, .. } => why,
+            })),
+        }
+    }
+
+    fn leave_halt(&self, from: Interrupted) -> Option<Decision> {
+        if let Interrupted::Step { .. } = from
+            && let Some(why) = self.gives_up()
+        {
+            let keep = why == Why::Aborted && self.plan.on_abort == crate::OnAbort::Park;
+            let phase = Phase::Halted { from: Interrupted::Back { why, keep } };
+            return Some(self.save(self.to_phase(phase, Armed::NONE), vec![Event::GoingBack(why)]));
+        }
+        if self.fresh(self.good) && self.whole(self.good) {
+            return Some(self.recover(from));
+        }
+        let alone = !self.seen.route.reaches(self.good) && self.acked() && self.whole(self.side);
+        if !alone {
+            return None;
+        }
+        let key = self.status.key()?;
+        if self.seen.intent.promote.is_some_and(|(named, rest)| rest && self.is_now(named)) {
+            return Some(self.commit(Leg::Retire, key, vec![Event::Skipped(key, true)]));
+        }
+        let wanted = Some(self.seen.intent.wanted);
+        let corrected = wanted != self.status.rev[0] && wanted != self.status.rev[1];
+        corrected.then(|| self.adopt(from))
+    }
+
+    fn recover(&self, from: Interrupted) -> Decision {
+        let recovered = Event::Recovered(self.good);
+        match from {
+            Interrupted::Step { step, attempt } => {
+                let attempt = attempt.saturating_add(1);
+                self.enter(InStep::begin(step, attempt), vec![recovered])
+            }
+            Interrupted::Back { why, keep } => {
+                let armed = Armed { healthy: true, ..Armed::NONE };
+                self.save(self.to_phase(Phase::Back { why, keep }, armed), vec![recovered])
+            }
+        }
+    }
+
+    /// The set that serves becomes the good one, so that a corrected revision can be tried in the dead one's place.
+    fn adopt(&self, from: Interrupted) -> Decision {
+        let why = match from {
+            Interrupted::Step { .. } => Why::Superseded,
+            Interrupted::Back { why, .. } => why,
+        };
+        let mut status = *self.status;
+        status.good = self.side;
+        status.proven = [true; 2];
+        status.phase = Phase::Idle;
+        status.armed = Armed::NONE;
+        let outcome = outcome_of(why);
+        status.last = status.rev[self.side].map(|rev| crate::Last { rev, outcome, why: Some(why) });
+        self.save(status, vec![Event::Adopted(self.side), Event::Ended(outcome, Some(why))])
+    }
+
+    /// Holds the split until a person goes on, retires the canary, or the canary fails.
+    pub(super) fn parked(&self, split: Split, step: u16, attempt: u16) -> Decision {
+        let live = split.reaches(self.side);
+        if self.is_named(self.seen.intent.retire) {
+            return self.leave_parked(Why::Aborted);
+        }
+        if live && self.verdict() == Some(Verdict::Fail) && G::FAIL_ANYWHERE {
+            return self.leave_parked(Why::Verdict);
+        }
+        if self.seen.intent.resume.is_some_and(|named| self.is_now(named)) {
+            let key = StepKey { rollout: self.status.rollout, step, attempt };
+            let attempt = attempt.saturating_add(1);
+            return self.enter(InStep::begin(step, attempt), vec![Event::Resumed(key)]);
+        }
+        if !self.carried(split)
+            && let Some(route) = self.rescue(false)
+        {
+            return Decision::Ask(Write::Route(route));
+        }
+        let size = [0, 1].map(|k: usize| self.seen.set[k].desired);
+        let home = self.all(self.good);
+        let fallback = (live && split != home).then_some(home);
+        match self.toward(&Target { size, route: Route { split, fallback, lease: false } }, Mode::Forward) {
+            Move::Ask(write) => Decision::Ask(write),
+            Move::Wait(on) => Decision::Wait(on),
+            Move::There => Decision::Wait(WaitingOn::Parked),
+        }
+    }
+
+    fn leave_parked(&self, why: Why) -> Decision {
+        let phase = Phase::Back { why, keep: false };
+        let armed = Armed { healthy: true, ..Armed::NONE };
+        let status = Status { phase, armed, ..*self.status };
+        self.save(status, vec![Event::GoingBack(why)])
+    }
+}

@@ -1,0 +1,82 @@
+//! After the commit: the rollback window, then the old set goes.
+use super::mover::{Mode, Move};
+use super::{Decision, View};
+use crate::event::Event;
+use crate::guards::Guards;
+use crate::observation::Verdict;
+use crate::plan::Target;
+use crate::split::Route;
+use crate::status::{Armed, Leg, Outcome, Phase, Why};
+use crate::waiting::WaitingOn;
+use alloc::vec;
+
+impl<G: Guards> View<'_, G> {
+    /// The new set carries everything, and the old one is warm: the data plane and this phase both return to it when
+    /// the new one fails. No lease: the commit outlives the controller.
+    pub(super) fn window(&self, step: u16, attempt: u16) -> Decision {
+        if let Some(why) = self.flips() {
+            return self.flip(why);
+        }
+        let wanted = Some(self.seen.intent.wanted);
+        if self.seen.due.window || wanted != self.status.rev[self.good] {
+            let phase = Phase::Settling { leg: Leg::Retire, step, attempt };
+            return self.save(self.to_phase(phase, Armed::NONE), vec![Event::WindowClosed]);
+        }
+        let n = self.plan.limits.replicas;
+        let mut size = [n, n];
+        size[self.side] = self.seen.set[self.side].desired;
+        let route = Route { split: self.all(self.good), fallback: Some(self.all(self.side)), lease: false };
+        match self.toward(&Target { size, route }, Mode::Forward) {
+            Move::Ask(write) => Decision::Ask(write),
+            Move::Wait(on) => Decision::Wait(on),
+            Move::There => Decision::Wait(WaitingOn::Window),
+        }
+    }
+
+    /// Why the release returns to the old set, while that is warm.
+    fn flips(&self) -> Option<Why> {
+        let intent = &self.seen.intent;
+        let back = Some(intent.wanted) == self.status.rev[self.side];
+        if back || self.is_named(intent.rollback) || self.is_named(intent.abort) {
+            Some(Why::RolledBack)
+        } else if self.verdict() == Some(Verdict::Fail) && G::FAIL_ANYWHERE {
+            Some(Why::Verdict)
+        } else if self.new_is_down() {
+            Some(Why::Unready)
+        } else {
+            None
+        }
+    }
+
+    /// The new set cannot carry what it must, and the old one can.
+    fn new_is_down(&self) -> bool {
+        self.fresh(self.good) && !self.whole(self.good) && self.whole(self.side) && G::FLIP_BACK
+    }
+
+    /// Returns to the old set, which becomes the good one again.
+    fn flip(&self, why: Why) -> Decision {
+        let mut status = *self.status;
+        status.good = self.side;
+        status.proven[self.good] = why == Why::Unready;
+        status.phase = Phase::Back { why, keep: false };
+        status.armed = Armed { healthy: true, ..Armed::NONE };
+        self.save(status, vec![Event::GoingBack(why)])
+    }
+
+    /// The route is written without the old set, confirmed, and the old set drained and stopped. As long as the old
+    /// set is whole, it is still the way back.
+    pub(super) fn retire(&self) -> Decision {
+        let mut rest = Target::rest(self.good, self.plan.limits.replicas);
+        if !G::CLEAN_ROUTE {
+            rest.route = self.seen.route.accepted;
+        }
+        if self.new_is_down() && self.seen.set[self.side].desired >= self.plan.limits.replicas {
+            return self.flip(Why::Unready);
+        }
+        match self.toward(&rest, Mode::Forward) {
+            Move::Ask(write) => Decision::Ask(write),
+            Move::Wait(on) => Decision::Wait(on),
+            Move::There => self.end(self.status.rev[self.good], Outcome::Succeeded, None),
+        }
+    }
+}
