@@ -1,0 +1,366 @@
+//! The loop: observe, decide, save or (observe again, permit, write). It has no opinion about releases.
+use crate::crash::{Boundary, point};
+use crate::judging::{Judging, subject};
+use crate::ports::{Clock, Fleet, MetricSource, PortError, Revision, Router};
+use crate::saved::{self, Frozen, Saved};
+use crate::snapshot::Snapshot;
+use crate::store::{Commit, RolloutRecord, Store, StoreError};
+use crate::timers::{due, rearm};
+use crate::wording::{About, Fact, Outgoing, text};
+use serin_analysis::Outcome as Judged;
+use serin_rollout::{
+    Decision, Event, Observation, Outcome, Rev, Status, Verdict, WaitingOn, Write, WriteError, decide, permit,
+};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// So many decisions in one round mean that saving or writing changes nothing: the round ends, and the next one looks
+/// again.
+const DECISIONS: usize = 64;
+
+/// What a driver is made of.
+#[derive(Debug)]
+pub struct Parts<F, R, M, C> {
+    /// The service's name, for events.
+    pub service: String,
+    /// What must not be forgotten.
+    pub store: Arc<Store>,
+    /// The instances.
+    pub fleet: F,
+    /// The split.
+    pub router: R,
+    /// The measurements.
+    pub metrics: M,
+    /// The time.
+    pub clock: C,
+}
+
+/// Runs the releases of one service. Whoever owns it calls [`Driver::round`] again and again; all commands go through
+/// it, so that nothing else ever changes the saved state.
+#[derive(Debug)]
+pub struct Driver<F, R, M, C> {
+    pub(crate) parts: Parts<F, R, M, C>,
+    pub(crate) saved: Option<Saved>,
+    claimed: bool,
+    failed: Option<WriteError>,
+    trouble: Option<String>,
+    publish: watch::Sender<Option<Arc<Snapshot>>>,
+}
+
+/// Why a round did not end. Nothing is lost: the next round looks again.
+#[derive(Debug, thiserror::Error)]
+pub enum RoundError {
+    /// The state could not be saved, so nothing was written and the lease not renewed.
+    #[error("the state cannot be saved, so nothing is changed and the canary's lease runs out: {0}")]
+    Store(#[from] StoreError),
+    /// A value has no JSON form.
+    #[error("a value cannot be written down: {0}")]
+    Encode(#[from] serde_json::Error),
+    /// The platform could not be observed; without facts nothing is decided.
+    #[error("the platform cannot be observed: {0}")]
+    Observe(PortError),
+    /// The store names a revision that it does not hold.
+    #[error("revision {0} is not in the store")]
+    NoRevision(u32),
+}
+
+impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
+    /// A driver that goes on where the store says.
+    ///
+    /// # Errors
+    /// A store that cannot be read.
+    pub fn new(parts: Parts<F, R, M, C>) -> Result<Self, StoreError> {
+        let saved = Saved::load(&parts.store)?;
+        let publish = watch::Sender::new(None);
+        Ok(Driver { parts, saved, claimed: false, failed: None, trouble: None, publish })
+    }
+
+    /// Every round's view, the last one kept. `None` before the first.
+    pub fn snapshots(&self) -> watch::Receiver<Option<Arc<Snapshot>>> {
+        self.publish.subscribe()
+    }
+
+    /// The status as saved; `None` where the service never ran.
+    pub fn status(&self) -> Option<&Status> {
+        self.saved.as_ref().map(|saved| &saved.status)
+    }
+
+    /// Decides and acts until there is something to wait for; then, and only then, the lease is renewed.
+    ///
+    /// # Errors
+    /// Why the round did not end.
+    pub async fn round(&mut self) -> Result<WaitingOn, RoundError> {
+        let result = self.decisions().await;
+        self.trouble = match &result {
+            Err(error) => Some(error.to_string()),
+            Ok(_) if self.failed.is_none() => None,
+            Ok(_) => self.trouble.take(),
+        };
+        let waiting = match &result {
+            Ok(Some(on)) => *on,
+            Ok(None) | Err(_) => self.failed.map_or(WaitingOn::Nothing, WaitingOn::Platform),
+        };
+        if let Ok(seen) = self.observe().await {
+            self.show(seen, waiting);
+        }
+        result.map(|_| waiting)
+    }
+
+    /// `None`: a write was refused or failed, or nothing is wanted yet.
+    async fn decisions(&mut self) -> Result<Option<WaitingOn>, RoundError> {
+        self.judge().await?;
+        for _ in 0..DECISIONS {
+            let Some(saved) = &self.saved else { return Ok(None) };
+            let (plan, status) = (saved.plan().clone(), saved.status);
+            let seen = self.observe().await.map_err(RoundError::Observe)?;
+            match decide(&plan, &status, &seen) {
+                Decision::Wait(on) => {
+                    self.failed = None;
+                    self.renew().await;
+                    return Ok(Some(on));
+                }
+                Decision::Save(next, events) => self.save(next, &events)?,
+                Decision::Ask(write) => {
+                    let fresh = self.observe().await.map_err(RoundError::Observe)?;
+                    if let Err(refusal) = permit(&plan.limits, &fresh, &write) {
+                        self.failed = Some(WriteError::Refused(refusal));
+                        self.trouble = Some(format!("{write:?} is not permitted now: {refusal:?}"));
+                        self.renew().await;
+                        return Ok(None);
+                    }
+                    if !self.send(write).await? {
+                        self.renew().await;
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// A renewal that fails is no error: the data plane then does what it is for.
+    async fn renew(&mut self) {
+        if self.claimed
+            && let Err(error) = self.parts.router.renew().await
+        {
+            self.trouble = Some(format!("the lease was not renewed: {error}"));
+        }
+    }
+
+    /// Carries a permitted write out. `false`: the platform did not take it.
+    async fn send(&mut self, write: Write) -> Result<bool, RoundError> {
+        point(Boundary::BeforeSend);
+        let done = match write {
+            Write::Claim => {
+                let epoch = self.parts.store.epoch();
+                match self.parts.fleet.claim(epoch).await {
+                    Ok(()) => self.parts.router.claim(epoch).await,
+                    Err(error) => Err(error),
+                }
+            }
+            Write::Resize { slot, to, rev, pin } => {
+                let revision = self.revision(rev)?;
+                self.parts.fleet.resize(slot, to, &revision, pin).await
+            }
+            Write::Route(route) => {
+                let lease_ms = self.saved.as_ref().map_or(0, |saved| saved.plan().times.lease_ms);
+                self.parts.router.write(route, lease_ms).await
+            }
+            Write::Rewrite { .. } => Err(PortError::Failed("this platform never rewrites a set".into())),
+        };
+        point(Boundary::AfterSend);
+        match done {
+            Ok(()) => {
+                self.claimed |= write == Write::Claim;
+                self.failed = None;
+                point(Boundary::AfterAnswer);
+                Ok(true)
+            }
+            Err(error) => {
+                self.claimed &= !matches!(error, PortError::Conflict(_));
+                self.failed = Some(match error {
+                    PortError::Conflict(_) => WriteError::Conflict,
+                    PortError::Failed(_) => WriteError::Platform,
+                });
+                self.trouble = Some(error.to_string());
+                Ok(false)
+            }
+        }
+    }
+
+    fn revision(&self, rev: Rev) -> Result<Revision, RoundError> {
+        let found = self.parts.store.revision(rev.0)?.ok_or(RoundError::NoRevision(rev.0))?;
+        Ok(Revision { rev, hash: found.hash.clone(), content: found.decode()? })
+    }
+
+    async fn observe(&mut self) -> Result<Observation, PortError> {
+        let set = self.parts.fleet.observe().await?;
+        let route = self.parts.router.observe().await?;
+        let saved = self.saved.as_ref();
+        let verdict = saved
+            .and_then(|saved| saved.judging.as_ref())
+            .and_then(|judging| Some((judging.key, judging.verdict.filter(|v| judging.reached || *v != Verdict::Pass)?)));
+        Ok(Observation {
+            claimed: self.claimed,
+            set,
+            route,
+            intent: saved.map_or(serin_rollout::Intent::of(Rev(0)), |saved| saved.intent),
+            verdict,
+            due: saved.map(|saved| due(&saved.timers, &self.parts.clock)).unwrap_or_default(),
+            failed: self.failed,
+        })
+    }
+
+    /// Saves the status, its events and its timers in one transaction.
+    fn save(&mut self, next: Status, events: &[Event]) -> Result<(), RoundError> {
+        point(Boundary::BeforeSave);
+        let Some(mut saved) = self.saved.clone() else { return Ok(()) };
+        let mut commit = Commit::new();
+        let began = next.rollout != saved.status.rollout;
+        if began {
+            let frozen = Frozen { plan: saved.wish.plan.clone(), checks: saved.wish.checks.clone() };
+            commit.put_rollout(RolloutRecord {
+                number: u64::from(next.rollout),
+                from: saved.status.rev[next.good].map(|rev| rev.0),
+                to: saved.intent.wanted.0,
+                started: self.parts.clock.wall_ms(),
+                ended: None,
+                outcome: None,
+            });
+            commit.put_plan(u64::from(next.rollout), &frozen)?;
+            commit.put_state(saved::FROZEN, &frozen)?;
+            (saved.frozen, saved.judging) = (Some(frozen), None);
+            commit.remove_state(saved::JUDGING);
+        }
+        self.close_record(&mut commit, events)?;
+        saved.status = next;
+        saved.timers = rearm(&saved.timers, &next, saved.plan(), &self.parts.clock);
+        commit.put_state(saved::STATUS, &next)?;
+        commit.put_state(saved::TIMERS, &saved.timers)?;
+        commit.set_installed(next.rev.into_iter().flatten().map(|rev| rev.0));
+        if let Some(good) = next.rev[next.good].filter(|_| next.proven[next.good]) {
+            commit.set_last_good(good.0);
+        }
+        self.put_events(&mut commit, &saved, events)?;
+        self.parts.store.commit(&commit)?;
+        self.saved = Some(saved);
+        point(Boundary::AfterSave);
+        Ok(())
+    }
+
+    /// The history says how the rollout ended.
+    fn close_record(&self, commit: &mut Commit, events: &[Event]) -> Result<(), RoundError> {
+        let Some(saved) = &self.saved else { return Ok(()) };
+        let outcome = events.iter().find_map(|event| match event {
+            Event::Ended(outcome, _) => Some(*outcome),
+            Event::Serving(_)
+            | Event::Replaced(_)
+            | Event::Started(_)
+            | Event::Reached(..)
+            | Event::Accepted(_)
+            | Event::Overridden(..)
+            | Event::Skipped(..)
+            | Event::Lost(_)
+            | Event::Promoted(_)
+            | Event::WindowClosed
+            | Event::GoingBack(_)
+            | Event::Halted(_)
+            | Event::Recovered(_)
+            | Event::Adopted(_)
+            | Event::Parked(_)
+            | Event::Resumed(_) => None,
+        });
+        let (Some(outcome), Some(record)) = (outcome, self.parts.store.rollout(u64::from(saved.status.rollout))?) else {
+            return Ok(());
+        };
+        let word = match outcome {
+            Outcome::Succeeded => "succeeded",
+            Outcome::Failed => "failed",
+            Outcome::Aborted => "aborted",
+        };
+        let ended = Some(self.parts.clock.wall_ms());
+        commit.put_rollout(RolloutRecord { ended, outcome: Some(word.to_owned()), ..record });
+        Ok(())
+    }
+
+    fn put_events(&self, commit: &mut Commit, saved: &Saved, events: &[Event]) -> Result<(), RoundError> {
+        let judging = saved.judging.as_ref();
+        let about = About {
+            service: &self.parts.service,
+            failed: judging.map_or(0, |judging| judging.history.failed_total),
+            measured: judging.map_or("", |judging| &judging.text),
+        };
+        let rollout = (saved.status.rollout > 0).then_some(u64::from(saved.status.rollout));
+        for event in events {
+            let text = text(event, &about);
+            let body = Outgoing { service: self.parts.service.clone(), fact: Fact::Decided(*event), text };
+            commit.put_event(rollout, self.parts.clock.wall_ms(), &body)?;
+        }
+        Ok(())
+    }
+
+    /// One round of the analysis, when it is time for it.
+    async fn judge(&mut self) -> Result<(), RoundError> {
+        let Some(saved) = &self.saved else { return Ok(()) };
+        let (Some((key, reached, slot)), Some(checks)) = (subject(&saved.status), saved.checks().cloned()) else {
+            return Ok(());
+        };
+        let now = self.parts.clock.boot_ms();
+        let old = saved.judging.as_ref();
+        let mut judging = match old {
+            Some(judging) if judging.key == key && judging.reached == reached => judging.clone(),
+            Some(_) | None => Judging::begin(old, key, reached, now, checks.interval_ms),
+        };
+        let is_due = judging.reading.is_none() || judging.next_ms <= now || judging.next_ms > now + checks.interval_ms;
+        if !is_due {
+            return Ok(());
+        }
+        let counters = self.parts.metrics.read(slot).await;
+        let judged = judging.round(&checks, counters, now);
+        let rollout = u64::from(key.rollout);
+        let mut commit = Commit::new();
+        commit.put_state(saved::JUDGING, &judging)?;
+        if let Some(outcome) = judged {
+            commit.put_measurement(rollout, self.parts.clock.wall_ms(), &judging.measurements)?;
+            if outcome == Judged::Fail {
+                let failed = judging.history.failed_total;
+                let text = format!("Halt {} advancement {}", self.parts.service, judging.text);
+                let fact = Fact::Judged { failed, text: judging.text.clone() };
+                let body = Outgoing { service: self.parts.service.clone(), fact, text };
+                commit.put_event(Some(rollout), self.parts.clock.wall_ms(), &body)?;
+            }
+        }
+        self.parts.store.commit(&commit)?;
+        if let Some(saved) = &mut self.saved {
+            saved.judging = Some(judging);
+        }
+        Ok(())
+    }
+
+    fn show(&self, seen: Observation, waiting: WaitingOn) {
+        let Some(saved) = &self.saved else { return };
+        let hash = |rev: Option<Rev>| {
+            let found = self.parts.store.revision(rev?.0).ok()??;
+            Some(found.hash)
+        };
+        self.publish.send_replace(Some(Arc::new(Snapshot {
+            status: saved.status,
+            intent: saved.intent,
+            wish: saved.wish.clone(),
+            plan: saved.plan().clone(),
+            seen,
+            waiting,
+            trouble: self.trouble.clone(),
+            judging: saved.judging.clone(),
+            timers: saved.timers.clone(),
+            instances: self.parts.fleet.instances(),
+            router: self.parts.router.describe(),
+            hashes: saved.status.rev.map(hash),
+            park: self.park_note(),
+        })));
+    }
+
+    fn park_note(&self) -> Option<saved::ParkNote> {
+        self.parts.store.state(saved::PARK).ok().flatten()
+    }
+}

@@ -1,0 +1,28 @@
+//! Runs releases: observe, decide, save or (observe again, permit, write).
+//!
+//! The [`Driver`] has no opinion about releases; that is `serin-rollout`'s. It carries decisions out through ports
+//! ([`Fleet`], [`Router`], [`MetricSource`], [`Clock`]) and keeps what must not be forgotten in a [`store::Store`].
+//! It never talks to a platform itself and never decides what is safe.
+//!
+//! The order, which nothing here may change: a status is saved before anything that follows from it is asked for; every
+//! write is permitted on a fresh read directly before it; a lease is renewed only after a completed round. So a
+//! controller that cannot save does not write, and does not renew: the data plane then returns to its fallback.
+mod commands;
+mod crash;
+mod driver;
+mod judging;
+mod ports;
+mod saved;
+mod snapshot;
+pub mod store;
+mod timers;
+mod wording;
+
+pub use commands::{Answer, Command, Order, Ordered};
+pub use driver::{Driver, Parts, RoundError};
+pub use judging::Judging;
+pub use ports::{Clock, Fleet, InstanceSeen, MetricSource, PortError, Revision, Router, RouterSeen, SystemClock};
+pub use saved::{Frozen, ParkNote, Wish};
+pub use timers::Armed;
+pub use snapshot::Snapshot;
+pub use wording::{Fact, Outgoing};

@@ -1,0 +1,95 @@
+//! What must not be forgotten, under its names in the store.
+use crate::judging::Judging;
+use crate::store::{Store, StoreError};
+use crate::timers::Armed;
+use serde::{Deserialize, Serialize};
+use serin_analysis::Checks;
+use serin_rollout::{Intent, Plan, Rev, Status};
+
+pub(crate) const STATUS: &str = "status";
+pub(crate) const INTENT: &str = "intent";
+pub(crate) const WISH: &str = "wish";
+pub(crate) const FROZEN: &str = "frozen";
+pub(crate) const TIMERS: &str = "timers";
+pub(crate) const JUDGING: &str = "judging";
+pub(crate) const PARK: &str = "park";
+
+/// What somebody wants to run, and how it is to be released.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wish {
+    /// The revision.
+    pub rev: Rev,
+    /// How to get there, and what the service keeps at rest.
+    pub plan: Plan,
+    /// How the canary is judged; without checks it is not.
+    pub checks: Option<Checks>,
+    /// The whole resolved spec, for the platform's settings.
+    pub spec: serde_json::Value,
+    /// The hash of the file that it came from; a file with the same hash asks for nothing new.
+    pub file_hash: Option<String>,
+}
+
+/// What a rollout began with and keeps to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frozen {
+    /// The plan.
+    pub plan: Plan,
+    /// The checks.
+    pub checks: Option<Checks>,
+}
+
+/// A person's note on why a canary was parked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParkNote {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
+}
+
+/// The saved state of one service, as it was loaded or last saved.
+#[derive(Clone, Debug)]
+pub(crate) struct Saved {
+    pub status: Status,
+    pub intent: Intent,
+    pub wish: Wish,
+    pub frozen: Option<Frozen>,
+    pub timers: Vec<Armed>,
+    pub judging: Option<Judging>,
+}
+
+impl Saved {
+    /// What the store holds; `None` where the service never ran.
+    pub fn load(store: &Store) -> Result<Option<Saved>, StoreError> {
+        let (Some(status), Some(intent), Some(wish)) = (store.state(STATUS)?, store.state(INTENT)?, store.state(WISH)?)
+        else {
+            return Ok(None);
+        };
+        Ok(Some(Saved {
+            status,
+            intent,
+            wish,
+            frozen: store.state(FROZEN)?,
+            timers: store.state(TIMERS)?.unwrap_or_default(),
+            judging: store.state(JUDGING)?,
+        }))
+    }
+
+    /// The plan that counts now: the frozen one while a rollout is under way, else that of what is wanted.
+    pub fn plan(&self) -> &Plan {
+        match &self.frozen {
+            Some(frozen) if !self.status.is_idle() => &frozen.plan,
+            Some(_) | None => &self.wish.plan,
+        }
+    }
+
+    /// The checks that count now.
+    pub fn checks(&self) -> Option<&Checks> {
+        match &self.frozen {
+            Some(frozen) if !self.status.is_idle() => frozen.checks.as_ref(),
+            Some(_) | None => self.wish.checks.as_ref(),
+        }
+    }
+}
