@@ -99,11 +99,7 @@ pub fn request(data: &[u8], hop: Hop<'_>, out: &mut Vec<u8>) -> Result<Option<Re
         Name::ForwardedProto | Name::ForwardedHost => !hop.trusted,
         Name::Upgrade | Name::Connection | Name::ForwardedFor | Name::HopByHop => true,
     };
-    let line = if authority.is_some() {
-        target.put_line(method, version, out)
-    } else {
-        begin
-    };
+    let line = if authority.is_some() { target.put_line(method, version, out) } else { begin };
     let framing = edit(&data[..head], line, parsed.headers, drops, out)?;
     let host_missing = version == 1 && framing.host.is_none();
     if host_missing || version == 0 && framing.chunked || framing.host.is_some_and(|h| !is_authority(h)) {
@@ -181,12 +177,7 @@ pub fn response(data: &[u8], to: &Request, close: bool, out: &mut Vec<u8>) -> Re
     }
     out.extend_from_slice(b"\r\n");
     let reusable = version == 1 && !framing.close && body != Body::UntilClose && status != 101;
-    Ok(Some(Response {
-        head,
-        status,
-        body,
-        reusable,
-    }))
+    Ok(Some(Response { head, status, body, reusable }))
 }
 
 /// A parser that wants more, although a line end is wrong or the head is over, would wait for ever.
@@ -209,28 +200,19 @@ impl<'a> Target<'a> {
     fn of(method: &str, target: &'a str) -> Result<Target<'a>, Refusal> {
         let bytes = target.as_bytes();
         if bytes.starts_with(b"/") || bytes == b"*" && method == "OPTIONS" {
-            return Ok(Target {
-                authority: None,
-                path: bytes,
-            });
+            return Ok(Target { authority: None, path: bytes });
         }
         let scheme = [&b"http://"[..], b"https://"]
             .into_iter()
             .find(|s| bytes.len() > s.len() && bytes[..s.len()].eq_ignore_ascii_case(s))
             .ok_or(BAD)?;
         let rest = &bytes[scheme.len()..];
-        let end = rest
-            .iter()
-            .position(|b| matches!(b, b'/' | b'?' | b'#'))
-            .unwrap_or(rest.len());
+        let end = rest.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
         if !is_authority(authority) || path.starts_with(b"#") {
             return Err(BAD);
         }
-        Ok(Target {
-            authority: Some(authority),
-            path,
-        })
+        Ok(Target { authority: Some(authority), path })
     }
 
     /// Appends a request line in origin-form and the Host field that belongs to it. Says where in the head the fields
@@ -241,11 +223,7 @@ impl<'a> Target<'a> {
             None | Some(b'?') => b"/",
             Some(_) => b"",
         };
-        let version: &[u8] = if version == 0 {
-            b" HTTP/1.0\r\n"
-        } else {
-            b" HTTP/1.1\r\n"
-        };
+        let version: &[u8] = if version == 0 { b" HTTP/1.0\r\n" } else { b" HTTP/1.1\r\n" };
         for part in [method.as_bytes(), b" ", fill, self.path, version] {
             out.extend_from_slice(part);
         }
@@ -263,17 +241,10 @@ fn put_hop(
     fields: &[httparse::Header<'_>],
     out: &mut Vec<u8>,
 ) {
-    out.extend_from_slice(if version == 0 {
-        b"Via: 1.0 serin\r\n"
-    } else {
-        b"Via: 1.1 serin\r\n"
-    });
+    out.extend_from_slice(if version == 0 { b"Via: 1.0 serin\r\n" } else { b"Via: 1.1 serin\r\n" });
     out.extend_from_slice(b"X-Forwarded-For: ");
     if framing.forwarded && hop.trusted {
-        for field in fields
-            .iter()
-            .filter(|f| Name::of(f.name) == Name::ForwardedFor && !f.value.is_empty())
-        {
+        for field in fields.iter().filter(|f| Name::of(f.name) == Name::ForwardedFor && !f.value.is_empty()) {
             out.extend_from_slice(field.value);
             out.extend_from_slice(b", ");
         }

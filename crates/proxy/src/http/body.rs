@@ -118,69 +118,34 @@ impl Body {
 
 impl Chunk {
     const START: Chunk = Chunk::Size { value: 0, digits: 0 };
-    const TRAILER: Chunk = Chunk::Trailer {
-        line: 0,
-        total: 0,
-        named: false,
-    };
+    const TRAILER: Chunk = Chunk::Trailer { line: 0, total: 0, named: false };
 
     /// One framing byte; `None` after the last. Bare LF, spaces around the size, sizes of 2^60 and more and trailer lines
     /// that are no fields are refused.
     fn step(self, byte: u8) -> Result<Option<Chunk>, Refusal> {
         Ok(Some(match (self, byte) {
-            (
-                Chunk::Size {
-                    value,
-                    digits: digits @ 0..15,
-                },
-                b,
-            ) if b.is_ascii_hexdigit() => {
+            (Chunk::Size { value, digits: digits @ 0..15 }, b) if b.is_ascii_hexdigit() => {
                 let digit = (b as char).to_digit(16).ok_or(BAD)?;
-                Chunk::Size {
-                    value: value << 4 | u64::from(digit),
-                    digits: digits + 1,
-                }
+                Chunk::Size { value: value << 4 | u64::from(digit), digits: digits + 1 }
             }
             (Chunk::Size { value, digits: 1.. } | Chunk::Extension { value, .. }, b'\r') => Chunk::SizeLf { value },
             (Chunk::Size { value, digits: 1.. }, b';') => Chunk::Extension { value, len: 0 },
-            (
-                Chunk::Extension {
-                    value,
-                    len: len @ 0..MAX_EXTENSION,
-                },
-                b,
-            ) if is_text(b) => Chunk::Extension { value, len: len + 1 },
+            (Chunk::Extension { value, len: len @ 0..MAX_EXTENSION }, b) if is_text(b) => {
+                Chunk::Extension { value, len: len + 1 }
+            }
             (Chunk::SizeLf { value: 0 }, b'\n') => Chunk::TRAILER,
             (Chunk::SizeLf { value }, b'\n') => Chunk::Data(value),
             (Chunk::DataCr, b'\r') => Chunk::DataLf,
             (Chunk::DataLf, b'\n') => Chunk::START,
             (Chunk::Trailer { line: 0, total, .. }, b'\r') => Chunk::TrailerLf { line: 0, total },
-            (
-                Chunk::Trailer {
-                    line,
-                    total,
-                    named: true,
-                },
-                b'\r',
-            ) => Chunk::TrailerLf { line, total },
-            (
-                Chunk::Trailer {
-                    line,
-                    total: total @ 0..MAX_TRAILER,
-                    named,
-                },
-                b,
-            ) if named && is_text(b) || is_token(b) || b == b':' && line > 0 => Chunk::Trailer {
-                line: line + 1,
-                total: total + 1,
-                named: named || b == b':',
-            },
+            (Chunk::Trailer { line, total, named: true }, b'\r') => Chunk::TrailerLf { line, total },
+            (Chunk::Trailer { line, total: total @ 0..MAX_TRAILER, named }, b)
+                if named && is_text(b) || is_token(b) || b == b':' && line > 0 =>
+            {
+                Chunk::Trailer { line: line + 1, total: total + 1, named: named || b == b':' }
+            }
             (Chunk::TrailerLf { line: 0, .. }, b'\n') => return Ok(None),
-            (Chunk::TrailerLf { total, .. }, b'\n') => Chunk::Trailer {
-                line: 0,
-                total,
-                named: false,
-            },
+            (Chunk::TrailerLf { total, .. }, b'\n') => Chunk::Trailer { line: 0, total, named: false },
             _ => return Err(BAD),
         }))
     }

@@ -27,11 +27,7 @@ pub fn scan(data: &[u8], from: usize) -> Scan {
         }
         at = lf + 1;
     }
-    if data.len() >= MAX_HEAD {
-        Scan::Ready
-    } else {
-        Scan::Partial(data.len())
-    }
+    if data.len() >= MAX_HEAD { Scan::Ready } else { Scan::Partial(data.len()) }
 }
 
 /// Copies the lines of `head` that are kept, from `from` on and in runs as long as possible, and learns from all fields.
@@ -68,11 +64,7 @@ pub(super) fn edit<'a>(
         out.extend_from_slice(&head[from..head.len() - 2]);
     }
     if framing.names_others {
-        let line = if from == FROM_FIELDS {
-            Some(begin)
-        } else {
-            line_end(out, begin)
-        };
+        let line = if from == FROM_FIELDS { Some(begin) } else { line_end(out, begin) };
         out.truncate(line.ok_or(BAD)?);
         put_unnamed(fields, drops, out);
     }
@@ -88,9 +80,7 @@ fn line_end(out: &[u8], begin: usize) -> Option<usize> {
 fn put_unnamed(fields: &[Header<'_>], drops: impl Fn(Name) -> bool, out: &mut Vec<u8>) {
     let is_named = |name: &str| {
         let connections = fields.iter().filter(|f| Name::of(f.name) == Name::Connection);
-        connections
-            .flat_map(|f| tokens(f.value))
-            .any(|token| token.eq_ignore_ascii_case(name.as_bytes()))
+        connections.flat_map(|f| tokens(f.value)).any(|token| token.eq_ignore_ascii_case(name.as_bytes()))
     };
     for field in fields {
         let name = Name::of(field.name);
@@ -198,11 +188,7 @@ impl Name {
             (17, b't') => ("transfer-encoding", Name::TransferEncoding),
             _ => return Name::Other,
         };
-        if name.eq_ignore_ascii_case(full) {
-            kind
-        } else {
-            Name::Other
-        }
+        if name.eq_ignore_ascii_case(full) { kind } else { Name::Other }
     }
 }
 
@@ -212,11 +198,7 @@ fn decimal(value: &[u8]) -> Result<u64, Refusal> {
         return Err(BAD);
     }
     let digit = |n: u64, b: &u8| {
-        if b.is_ascii_digit() {
-            Ok(n * 10 + u64::from(b - b'0'))
-        } else {
-            Err(BAD)
-        }
+        if b.is_ascii_digit() { Ok(n * 10 + u64::from(b - b'0')) } else { Err(BAD) }
     };
     value.iter().try_fold(0, digit)
 }

@@ -1,10 +1,7 @@
 //! Heads and bodies byte by byte: what is refused, what is sent on, and that neither depends on how the bytes arrive.
 use super::*;
 
-const HOP: Hop<'static> = Hop {
-    peer: b"::1",
-    trusted: true,
-};
+const HOP: Hop<'static> = Hop { peer: b"::1", trusted: true };
 
 fn next(seed: &mut u64) -> u64 {
     *seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
@@ -45,26 +42,12 @@ fn the_absolute_form_becomes_origin_form_and_overrides_host() {
         "GET /p?q HTTP/1.1\r\nHost: b.example:81\r\nX: y\r\nVia: 1.1 serin\r\nX-Forwarded-For: ::1\r\n\
          X-Forwarded-Proto: http\r\nX-Forwarded-Host: b.example:81\r\n\r\n"
     );
+    assert!(sent(b"GET HTTP://b HTTP/1.1\r\nHost: a\r\n\r\n", HOP).1.starts_with("GET / HTTP/1.1\r\nHost: b\r\nVia"));
+    assert!(sent(b"GET http://b?x HTTP/1.1\r\nHost: a\r\n\r\n", HOP).1.starts_with("GET /?x HTTP/1.1\r\nHost: b\r\n"));
     assert!(
-        sent(b"GET HTTP://b HTTP/1.1\r\nHost: a\r\n\r\n", HOP)
-            .1
-            .starts_with("GET / HTTP/1.1\r\nHost: b\r\nVia")
+        sent(b"OPTIONS http://b HTTP/1.1\r\nHost: a\r\n\r\n", HOP).1.starts_with("OPTIONS * HTTP/1.1\r\nHost: b\r\n")
     );
-    assert!(
-        sent(b"GET http://b?x HTTP/1.1\r\nHost: a\r\n\r\n", HOP)
-            .1
-            .starts_with("GET /?x HTTP/1.1\r\nHost: b\r\n")
-    );
-    assert!(
-        sent(b"OPTIONS http://b HTTP/1.1\r\nHost: a\r\n\r\n", HOP)
-            .1
-            .starts_with("OPTIONS * HTTP/1.1\r\nHost: b\r\n")
-    );
-    let named = sent(
-        b"GET http://b/ HTTP/1.1\r\nHost: a\r\nX: y\r\nConnection: x, z\r\nW: v\r\n\r\n",
-        HOP,
-    )
-    .1;
+    let named = sent(b"GET http://b/ HTTP/1.1\r\nHost: a\r\nX: y\r\nConnection: x, z\r\nW: v\r\n\r\n", HOP).1;
     assert!(named.starts_with("GET / HTTP/1.1\r\nHost: b\r\nW: v\r\nVia"), "{named}");
     assert_eq!(refused(b"GET http://u@b/ HTTP/1.1\r\nHost: a\r\n\r\n"), 400);
     assert_eq!(refused(b"GET http:///p HTTP/1.1\r\nHost: a\r\n\r\n"), 400);
@@ -77,14 +60,8 @@ fn the_host_value_is_checked() {
     for good in ["a", "a.b:80", "[::1]:8080", "[::1]", "127.0.0.1:", "a_b", "%41"] {
         sent(format!("GET / HTTP/1.1\r\nHost: {good}\r\n\r\n").as_bytes(), HOP);
     }
-    for bad in [
-        "", "a b", "a/b", "u@a", "a:b", "a:123456", "[::1", "::1", "a,b", "[]", "a#", "a?b", "a\\b", "[a]b:1",
-    ] {
-        assert_eq!(
-            refused(format!("GET / HTTP/1.1\r\nHost: {bad}\r\n\r\n").as_bytes()),
-            400,
-            "{bad}"
-        );
+    for bad in ["", "a b", "a/b", "u@a", "a:b", "a:123456", "[::1", "::1", "a,b", "[]", "a#", "a?b", "a\\b", "[a]b:1"] {
+        assert_eq!(refused(format!("GET / HTTP/1.1\r\nHost: {bad}\r\n\r\n").as_bytes()), 400, "{bad}");
     }
     assert_eq!(refused(b"GET / HTTP/1.0\r\nHost: a b\r\n\r\n"), 400);
     sent(b"GET / HTTP/1.0\r\n\r\n", HOP);
@@ -95,25 +72,10 @@ fn repeated_forwarding_is_joined_and_a_stranger_is_not_believed() {
     let head = b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.1.1.1\r\nX-Forwarded-Proto: https\r\n\
         X-Forwarded-Host: h\r\nx-forwarded-for: 2.2.2.2, 3.3.3.3\r\n\r\n";
     let (_, trusted) = sent(head, HOP);
-    assert!(
-        trusted.contains("\r\nX-Forwarded-For: 1.1.1.1, 2.2.2.2, 3.3.3.3, ::1\r\n"),
-        "{trusted}"
-    );
-    assert!(
-        trusted.contains("\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: h\r\n"),
-        "{trusted}"
-    );
-    assert_eq!(
-        trusted.matches("Proto").count() + trusted.matches("Forwarded-Host").count(),
-        2
-    );
-    let (_, stranger) = sent(
-        head,
-        Hop {
-            peer: b"9.9.9.9",
-            trusted: false,
-        },
-    );
+    assert!(trusted.contains("\r\nX-Forwarded-For: 1.1.1.1, 2.2.2.2, 3.3.3.3, ::1\r\n"), "{trusted}");
+    assert!(trusted.contains("\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: h\r\n"), "{trusted}");
+    assert_eq!(trusted.matches("Proto").count() + trusted.matches("Forwarded-Host").count(), 2);
+    let (_, stranger) = sent(head, Hop { peer: b"9.9.9.9", trusted: false });
     let own = "Via: 1.1 serin\r\nX-Forwarded-For: 9.9.9.9\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: a\r\n\r\n";
     assert_eq!(stranger, format!("GET / HTTP/1.1\r\nHost: a\r\n{own}"));
 }
@@ -126,33 +88,19 @@ fn connection_names_fields_on_several_lines_but_never_framing() {
         HOP,
     );
     assert_eq!(parsed.body, Body::Length(3));
-    assert!(
-        text.starts_with("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nZ: 3\r\nVia"),
-        "{text}"
-    );
+    assert!(text.starts_with("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nZ: 3\r\nVia"), "{text}");
 }
 
 #[test]
 fn only_websocket_upgrades_and_h2c_never() {
     let upgrade = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n\r\n";
     let (asked, text) = sent(upgrade, HOP);
-    assert!(
-        asked.upgrade && text.contains("\r\nUpgrade: websocket\r\nConnection: upgrade\r\n"),
-        "{text}"
-    );
+    assert!(asked.upgrade && text.contains("\r\nUpgrade: websocket\r\nConnection: upgrade\r\n"), "{text}");
     let h2c = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: A\r\n\r\n";
     let (plain, text) = sent(h2c, HOP);
-    assert!(
-        !plain.upgrade && !text.contains("pgrade") && !text.contains("HTTP2"),
-        "{text}"
-    );
+    assert!(!plain.upgrade && !text.contains("pgrade") && !text.contains("HTTP2"), "{text}");
     let yes = b"HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n";
-    assert!(
-        answer(yes, &asked)
-            .expect("asked for")
-            .1
-            .contains("Upgrade: websocket\r\nConnection: upgrade\r\n\r\n")
-    );
+    assert!(answer(yes, &asked).expect("asked for").1.contains("Upgrade: websocket\r\nConnection: upgrade\r\n\r\n"));
     assert!(answer(yes, &plain).is_err());
     assert!(answer(b"HTTP/1.1 101 S\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n", &asked).is_err());
 }
@@ -189,21 +137,14 @@ fn a_dripping_head_is_scanned_once_and_bad_line_ends_are_seen_at_once() {
     let mut from = 0;
     for end in 1..head.len() {
         assert_eq!(request(&head[..end], HOP, &mut Vec::new()), Ok(None), "{end}");
-        let Scan::Partial(at) = scan(&head[..end], from) else {
-            panic!("ready at {end}")
-        };
+        let Scan::Partial(at) = scan(&head[..end], from) else { panic!("ready at {end}") };
         assert!(at >= from && at <= end);
         from = at;
     }
     assert_eq!(scan(head, from), Scan::Ready);
-    for bad in [
-        &b"\n"[..],
-        b"GET / HTTP/1.1\nHo",
-        b"\r\n\r\n",
-        b"\r\n\nGET",
-        b"GET / HTTP/1.1\r\nHost: a\n",
-        b"\r\nG\n",
-    ] {
+    for bad in
+        [&b"\n"[..], b"GET / HTTP/1.1\nHo", b"\r\n\r\n", b"\r\n\nGET", b"GET / HTTP/1.1\r\nHost: a\n", b"\r\nG\n"]
+    {
         assert_eq!(scan(bad, 0), Scan::Ready, "{bad:?}");
         assert_eq!(refused(bad), 400, "{bad:?}");
     }
@@ -255,21 +196,12 @@ fn chunked_framing_does_not_depend_on_pieces() {
 
 #[test]
 fn trailers_must_be_fields() {
-    for (trailer, fits) in [
-        ("T: v", true),
-        ("T:", true),
-        (": v", false),
-        (" T: v", false),
-        ("T", false),
-        ("T v: x", false),
-    ] {
+    for (trailer, fits) in
+        [("T: v", true), ("T:", true), (": v", false), (" T: v", false), ("T", false), ("T v: x", false)]
+    {
         let data = format!("0\r\n{trailer}\r\n\r\n");
         let mut body = Body::CHUNKED;
-        assert_eq!(
-            body.advance(data.as_bytes()).is_ok() && body.is_done(),
-            fits,
-            "{trailer}"
-        );
+        assert_eq!(body.advance(data.as_bytes()).is_ok() && body.is_done(), fits, "{trailer}");
     }
 }
 
@@ -288,15 +220,8 @@ fn an_edited_head_parses_again() {
             continue;
         };
         accepted += 1;
-        let again = request(&sent, HOP, &mut Vec::new())
-            .expect("accepted again")
-            .expect("complete");
-        assert_eq!(
-            (again.body, again.head),
-            (first.body, sent.len()),
-            "{:?}",
-            String::from_utf8_lossy(&data)
-        );
+        let again = request(&sent, HOP, &mut Vec::new()).expect("accepted again").expect("complete");
+        assert_eq!((again.body, again.head), (first.body, sent.len()), "{:?}", String::from_utf8_lossy(&data));
         assert!(!sent.windows(2).any(|w| w[1] == b'\n' && w[0] != b'\r'));
     }
     assert!(accepted > 3_000, "{accepted}");
