@@ -1,0 +1,111 @@
+//! Files that are whole or absent, whatever happens while they are written.
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+/// Reserved bytes of a [`Slate`]; one page and one block of every usual file system.
+pub(crate) const SLATE_BYTES: usize = 4096;
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}", std::process::id()));
+    path.with_file_name(name)
+}
+
+fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
+    let temporary = beside(path);
+    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    Ok(temporary)
+}
+
+/// Makes the names in `dir` survive a power cut.
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+/// Replaces the file at `path`, durably.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = write_beside(path, bytes)?;
+    std::fs::rename(&temporary, path).inspect_err(|_| drop(std::fs::remove_file(&temporary)))?;
+    sync_dir(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// Writes the file at `path`, durably; fails with `AlreadyExists` when there is one, whoever wrote it.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = write_beside(path, bytes)?;
+    let named = match renameat_with(CWD, &temporary, CWD, path, RenameFlags::NOREPLACE) {
+        // Not every file system has it; a hard link refuses an existing name too.
+        Err(rustix::io::Errno::INVAL) => {
+            let linked = std::fs::hard_link(&temporary, path);
+            drop(std::fs::remove_file(&temporary));
+            linked
+        }
+        other => other.map_err(io::Error::from),
+    };
+    named.inspect_err(|_| drop(std::fs::remove_file(&temporary)))?;
+    sync_dir(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// A small file that can be replaced even when the disk is full: two files of a fixed size, allocated beforehand.
+/// The spare one is overwritten in place and then changes names with the one in use.
+#[derive(Debug)]
+pub(crate) struct Slate {
+    path: PathBuf,
+    spare: PathBuf,
+}
+
+impl Slate {
+    /// Allocates the spare file. What is at `path` stays.
+    pub(crate) fn reserve(path: PathBuf) -> io::Result<Self> {
+        let mut name = OsString::from(".");
+        name.push(path.file_name().unwrap_or_default());
+        name.push(".spare");
+        let slate = Self { spare: path.with_file_name(name), path };
+        slate.allocate()?;
+        Ok(slate)
+    }
+
+    fn allocate(&self) -> io::Result<()> {
+        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&self.spare)?;
+        file.write_all(&[b' '; SLATE_BYTES])
+    }
+
+    /// Replaces the file's content. Longer content than the reserved size needs room on the disk.
+    pub(crate) fn write(&self, bytes: &[u8], durable: bool) -> io::Result<()> {
+        let mut page = bytes.to_vec();
+        // JSON ends in white space as well as in anything else, and a file that keeps its size needs no new block.
+        page.resize(bytes.len().max(SLATE_BYTES), b' ');
+        if let Some(last) = page.last_mut().filter(|last| **last == b' ') {
+            *last = b'\n';
+        }
+        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&self.spare)?;
+        file.write_all_at(&page, 0)?;
+        file.set_len(page.len() as u64)?;
+        if durable {
+            file.sync_all()?;
+        }
+        match renameat_with(CWD, &self.spare, CWD, &self.path, RenameFlags::EXCHANGE) {
+            Ok(()) => Ok(()),
+            Err(rustix::io::Errno::NOENT) => {
+                std::fs::rename(&self.spare, &self.path)?;
+                drop(self.allocate());
+                Ok(())
+            }
+            Err(rustix::io::Errno::INVAL) => std::fs::rename(&self.spare, &self.path),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes the spare file: nothing is written any more.
+    pub(crate) fn release(self) {
+        drop(std::fs::remove_file(&self.spare));
+    }
+}
