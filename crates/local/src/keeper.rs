@@ -1,0 +1,374 @@
+//! Keeps what was asked for: the instances of both slots, and the proxy's table.
+use crate::config::{Runnable, Settings};
+use crate::layout::Layout;
+use crate::member::{self, Badge, Member};
+use crate::order::{Order, Orders};
+use crate::proxy;
+use crate::table::{Content, InForce};
+use serin_engine::{InstanceSeen, PortError, Revision, RouterSeen};
+use serin_proxy::protocol::{Endpoint, Measures, Report};
+use serin_proxy::{Client, ClientError};
+use serin_rollout::{Pair, Route, RouteSeen, SetSeen, Slot};
+use serin_supervisor::{Found, Instance, scan};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// How long the proxy may take to answer.
+const PROXY_ANSWERS: Duration = Duration::from_secs(3);
+/// After a failure to start an instance the next try comes this much later.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+
+/// Looks after the instances and the proxy of one service.
+#[derive(Debug)]
+pub struct Keeper {
+    layout: Layout,
+    settings: Settings,
+    epoch: u64,
+    orders: Orders,
+    members: BTreeMap<String, Member>,
+    turn: u64,
+    client: Client,
+    report: Result<Report, String>,
+    in_force: InForce,
+    /// The route that was asked for last; `None` until then: what the proxy has from before is kept.
+    asked: Option<Route>,
+    lease_ms: u64,
+    good: Slot,
+    /// What the table holds that the proxy accepted from this keeper, and its version.
+    applied: Option<(u64, Content)>,
+    trouble: Pair<Option<String>>,
+    not_before: Pair<Option<Instant>>,
+}
+
+/// Why a keeper cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// What the slots were told cannot be read.
+    #[error("{0}")]
+    Orders(String),
+    /// The proxy cannot be started.
+    #[error("the proxy cannot be started: {0}")]
+    Proxy(#[from] serin_supervisor::Error),
+    /// The proxy runs and listens somewhere else.
+    #[error(
+        "the proxy listens on {has} and {wanted} is wanted: an address cannot be changed while the service runs; run `serin down` first, then `serin serve`"
+    )]
+    Moved {
+        /// Where it listens.
+        has: String,
+        /// What the spec says.
+        wanted: String,
+    },
+}
+
+impl Keeper {
+    /// Finds or starts the proxy, and finds the instances. Fences every controller before `epoch` at once: a machine has
+    /// one controller at a time, whose epoch comes with the lock on its store.
+    ///
+    /// # Errors
+    /// A proxy that cannot be started, or files that cannot be read.
+    pub fn start(layout: Layout, settings: Settings, epoch: u64) -> Result<Keeper, StartError> {
+        let orders = Orders::open(&layout).map_err(StartError::Orders)?;
+        proxy::ensure(&layout, &settings)?;
+        let has = proxy::addresses(&layout.proxy()).into_iter().find(|(name, _)| name == "main");
+        if let Some((_, has)) = has
+            && has != settings.listen
+            && settings.listen.port() != 0
+        {
+            return Err(StartError::Moved { has: has.to_string(), wanted: settings.listen.to_string() });
+        }
+        let client = Client::new(&layout.proxy_socket(), PROXY_ANSWERS);
+        Ok(Keeper {
+            layout,
+            settings,
+            epoch,
+            orders,
+            members: BTreeMap::new(),
+            turn: 0,
+            client,
+            report: Err("the proxy has not been asked yet".into()),
+            in_force: InForce::default(),
+            asked: None,
+            lease_ms: 15_000,
+            good: 0,
+            applied: None,
+            trouble: [None, None],
+            not_before: [None, None],
+        })
+    }
+
+    /// Settings that do not need a restart of anything.
+    pub fn set(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
+    pub(crate) async fn claim(&mut self, epoch: u64) -> Result<(), PortError> {
+        self.orders.claim(epoch)?;
+        self.client.claim(epoch).await.map_err(|error| port_error(&error))?;
+        self.epoch = epoch;
+        Ok(())
+    }
+
+    /// One look at everything, and whatever follows from it: level-triggered, so that it does not matter what a
+    /// controller before did or did not get done.
+    pub(crate) async fn tick(&mut self) -> Result<(), PortError> {
+        self.find_members().map_err(PortError::Failed)?;
+        for slot in 0..2 {
+            self.fill(slot);
+        }
+        proxy::ensure(&self.layout, &self.settings).map_err(|error| PortError::Failed(error.to_string()))?;
+        self.ask_proxy().await?;
+        self.bring_table().await?;
+        self.stop_surplus();
+        Ok(())
+    }
+
+    /// Finds the living, buries the dead.
+    fn find_members(&mut self) -> Result<(), String> {
+        let found = scan(&self.layout.instances()).map_err(|error| error.to_string())?;
+        let mut living = Vec::new();
+        for found in found {
+            match &found {
+                Found::Alive(instance) => living.push(instance.clone()),
+                Found::Dead { .. } | Found::NeverStarted(_) | Found::HalfCreated(_) => {
+                    member::bury(&self.layout, &found)?;
+                }
+                Found::Unreadable { why, .. } => return Err(why.clone()),
+            }
+        }
+        self.members.retain(|id, _| living.iter().any(|instance| instance.id() == *id));
+        for instance in living {
+            if !self.members.contains_key(&instance.id()) {
+                let member = Member::adopt(instance)?;
+                self.turn = self.turn.max(member.badge.turn);
+                self.members.insert(member.id(), member);
+            }
+        }
+        self.members.values_mut().for_each(Member::look);
+        Ok(())
+    }
+
+    /// Starts what is missing.
+    fn fill(&mut self, slot: Slot) {
+        if self.not_before[slot].is_some_and(|at| at > Instant::now()) {
+            return;
+        }
+        let order = self.orders.of(slot).clone();
+        let have = self.of_slot(slot).filter(|member| !member.stopping).count();
+        for _ in have..usize::from(order.desired) {
+            match self.start_one(slot, &order) {
+                Ok(()) => (self.trouble[slot], self.not_before[slot]) = (None, None),
+                Err(why) => {
+                    self.trouble[slot] = Some(why);
+                    self.not_before[slot] = Some(Instant::now() + TRY_AGAIN);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn start_one(&mut self, slot: Slot, order: &Order) -> Result<(), String> {
+        let rev = order.rev.ok_or("the slot has no revision")?;
+        let runnable: Runnable = serde_json::from_value(order.content.clone())
+            .map_err(|error| format!("revision {} cannot be understood: {error}", rev.0))?;
+        self.turn += 1;
+        let badge = Badge { slot, rev, turn: self.turn, runnable };
+        let instance: Instance = member::create(&self.layout, &badge, &self.settings.service)?;
+        let mut member = Member::adopt(instance)?;
+        member.look();
+        self.members.insert(member.id(), member);
+        Ok(())
+    }
+
+    async fn ask_proxy(&mut self) -> Result<(), PortError> {
+        match self.client.report().await {
+            Ok(report) => {
+                for member in self.members.values_mut() {
+                    let id = member.id();
+                    let open = report.instances.iter().filter(|seen| seen.id == id).map(|seen| seen.open + seen.tunnels);
+                    member.open = open.sum();
+                }
+                self.report = Ok(report);
+                Ok(())
+            }
+            Err(error) => {
+                self.report = Err(error.to_string());
+                self.applied = None; // it may come back with another table than the one that it had
+                Err(port_error(&error))
+            }
+        }
+    }
+
+    /// The instances of a slot in the order in which they count: ready before unready, then the oldest first. A
+    /// `members` split takes them from the front, and what is too many goes from the end.
+    fn ordered(&self, slot: Slot) -> Vec<&Member> {
+        let mut members: Vec<&Member> = self.of_slot(slot).filter(|member| !member.stopping).collect();
+        members.sort_by_key(|member| (!member.is_ready(), member.badge.turn));
+        members
+    }
+
+    fn of_slot(&self, slot: Slot) -> impl Iterator<Item = &Member> {
+        self.members.values().filter(move |member| member.badge.slot == slot)
+    }
+
+    fn content(&self, route: Route) -> Content {
+        let endpoints = [0, 1].map(|slot| {
+            let kept = usize::from(self.orders.of(slot).desired);
+            let members = self.ordered(slot).into_iter().take(kept);
+            members
+                .map(|member| Endpoint { id: member.id(), address: member.address, ready: member.is_ready() })
+                .collect()
+        });
+        let (good, settings) = (self.good, self.settings.proxy);
+        Content { route, lease_ms: self.lease_ms, good, endpoints, settings }
+    }
+
+    /// Tells the proxy who is there and who is ready. The route stays what was asked for last.
+    async fn bring_table(&mut self) -> Result<(), PortError> {
+        let Ok(report) = &self.report else { return Ok(()) };
+        let (version, generation) = (report.version, report.generation);
+        let route = self.asked.unwrap_or_else(|| self.in_force.seen(report, None).accepted);
+        let content = self.content(route);
+        let known = self.applied.as_ref().is_some_and(|(at, now)| *at == version && *now == content);
+        let nothing_yet = version == 0 && content.endpoints.iter().all(Vec::is_empty);
+        if known || nothing_yet {
+            return Ok(());
+        }
+        self.apply(content, version + 1, generation).await
+    }
+
+    async fn apply(&mut self, content: Content, version: u64, generation: u64) -> Result<(), PortError> {
+        let table = content.table(self.epoch, version, generation);
+        self.client.apply(&table).await.map_err(|error| port_error(&error))?;
+        self.in_force.accepted(version, content.route);
+        self.asked = Some(content.route);
+        self.applied = Some((version, content));
+        self.ask_proxy().await
+    }
+
+    /// Stops what is too many, once the proxy has confirmed that it sends nothing there any more.
+    fn stop_surplus(&mut self) {
+        let Ok(report) = &self.report else { return };
+        let confirmed = |(version, _): &&(u64, Content)| report.acknowledged >= *version;
+        let Some((_, content)) = self.applied.as_ref().filter(confirmed) else { return };
+        for slot in 0..2 {
+            let kept = usize::from(self.orders.of(slot).desired);
+            let surplus: Vec<String> = self.ordered(slot).into_iter().skip(kept).map(Member::id).collect();
+            for id in surplus {
+                let named = content.endpoints.iter().flatten().any(|endpoint| endpoint.id == id);
+                if let Some(member) = self.members.get_mut(&id)
+                    && !named
+                    && let Err(why) = member.stop()
+                {
+                    self.trouble[slot] = Some(why);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn set_seen(&self, slot: Slot) -> SetSeen {
+        let order = self.orders.of(slot);
+        let least = Duration::from_millis(self.settings.min_healthy_ms);
+        let confirmed = |id: &str| match (&self.report, &self.applied) {
+            (Ok(report), Some((version, content))) if report.acknowledged >= *version => {
+                content.endpoints.iter().flatten().any(|endpoint| endpoint.id == id && endpoint.ready)
+            }
+            _ => false,
+        };
+        let ordered = self.ordered(slot);
+        let ready: Vec<&&Member> = ordered.iter().filter(|m| m.is_ready() && confirmed(&m.id())).collect();
+        let routed = self.route_seen().map_or(u16::MAX, |seen| {
+            seen.splits().map(|split| split.routed(slot, order.desired)).max().unwrap_or(0)
+        });
+        let unrouted = ordered.iter().skip(usize::from(routed)).filter(|member| member.open > 0).count();
+        SetSeen {
+            rev: order.rev,
+            desired: order.desired,
+            total: self.of_slot(slot).count() as u16,
+            ready: ready.len() as u16,
+            healthy: ready.iter().filter(|member| member.is_healthy(least)).count() as u16,
+            busy: unrouted as u16,
+            pinned: order.pinned,
+            fresh: true,
+        }
+    }
+
+    pub(crate) fn route_seen(&self) -> Result<RouteSeen, PortError> {
+        match &self.report {
+            Ok(report) => Ok(self.in_force.seen(report, self.asked)),
+            Err(why) => Err(PortError::Failed(why.clone())),
+        }
+    }
+
+    pub(crate) fn resize(&mut self, slot: Slot, to: u16, revision: &Revision, pin: bool) -> Result<(), PortError> {
+        let order = Order {
+            rev: Some(revision.rev),
+            hash: revision.hash.clone(),
+            content: revision.content.clone(),
+            desired: to,
+            pinned: pin,
+        };
+        self.not_before[slot] = None;
+        self.orders.put(slot, order)
+    }
+
+    pub(crate) async fn write_route(&mut self, route: Route, lease_ms: u64) -> Result<(), PortError> {
+        let (version, generation) = match &self.report {
+            Ok(report) => (report.version, report.generation),
+            Err(why) => return Err(PortError::Failed(why.clone())),
+        };
+        self.lease_ms = lease_ms;
+        self.apply(self.content(route), version + 1, generation + 1).await
+    }
+
+    pub(crate) async fn renew(&mut self) -> Result<(), PortError> {
+        let Ok(report) = &self.report else { return Ok(()) };
+        self.client.renew(self.epoch, report.version).await.map_err(|error| port_error(&error))
+    }
+
+    pub(crate) async fn measure(&mut self) -> Result<Measures, String> {
+        self.client.measure().await.map_err(|error| error.to_string())
+    }
+
+    pub(crate) fn instances(&self) -> Vec<InstanceSeen> {
+        let least = Duration::from_millis(self.settings.min_healthy_ms);
+        let mut seen: Vec<InstanceSeen> = self.members.values().map(|member| member.seen(least)).collect();
+        seen.sort_by(|a, b| (a.slot, &a.id).cmp(&(b.slot, &b.id)));
+        seen
+    }
+
+    pub(crate) fn router_seen(&self) -> RouterSeen {
+        let addresses = proxy::addresses(&self.layout.proxy());
+        let report = self.report.as_ref();
+        let circuit = report.ok().and_then(|report| report.circuit.first()).map(|broken| {
+            let slot = broken.slot;
+            format!("the instances of slot {slot} refuse or reset; {} requests were answered by the other one", broken.requests)
+        });
+        RouterSeen {
+            addresses: addresses.into_iter().map(|(name, address)| (name, address.to_string())).collect(),
+            strength: "dataplane".to_owned(),
+            falling_back: report.ok().and_then(|r| r.falling_back).map(|_| "the lease was not renewed".to_owned()),
+            circuit,
+            held: report.map_or(0, |report| report.held),
+            unreachable: report.err().cloned(),
+        }
+    }
+
+    /// Why instances of a slot could not be started, if so.
+    pub fn trouble(&self, slot: Slot) -> Option<&str> {
+        self.trouble[slot].as_deref()
+    }
+}
+
+fn port_error(error: &ClientError) -> PortError {
+    use serin_proxy::protocol::Denial;
+    match error {
+        ClientError::Refused(Denial::StaleEpoch { .. } | Denial::WrongVersion { .. }) => {
+            PortError::Conflict(error.to_string())
+        }
+        ClientError::Refused(_)
+        | ClientError::Unreachable { .. }
+        | ClientError::Late { .. }
+        | ClientError::Strange { .. } => PortError::Failed(error.to_string()),
+    }
+}

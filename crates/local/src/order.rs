@@ -1,0 +1,134 @@
+//! What each slot was told to have: a file that is replaced as a whole, and that a controller with a lower epoch cannot
+//! replace any more.
+use crate::layout::Layout;
+use serde::{Deserialize, Serialize};
+use serin_engine::PortError;
+use serin_rollout::{Pair, Rev, Slot};
+use std::io::Write as _;
+use std::path::PathBuf;
+
+/// The order for one slot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Order {
+    /// The revision that its instances run; `None` where there never was one.
+    pub rev: Option<Rev>,
+    /// Its full hash.
+    pub hash: String,
+    /// Everything that it runs, so that an instance can be replaced without asking anybody.
+    pub content: serde_json::Value,
+    /// How many instances there are to be.
+    pub desired: u16,
+    /// Whether nobody else may lower the number.
+    pub pinned: bool,
+}
+
+/// The orders for both slots.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Content {
+    epoch: u64,
+    slots: Pair<Order>,
+}
+
+/// The file with the orders.
+#[derive(Debug)]
+pub(crate) struct Orders {
+    path: PathBuf,
+    content: Content,
+}
+
+impl Orders {
+    /// Reads them; where there is no file both slots are empty.
+    pub fn open(layout: &Layout) -> Result<Orders, String> {
+        let path = layout.orders();
+        let content = match std::fs::read(&path) {
+            Ok(text) => serde_json::from_slice(&text)
+                .map_err(|error| format!("{} cannot be understood: {error}", path.display()))?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Content::default(),
+            Err(error) => return Err(format!("{} cannot be read: {error}", path.display())),
+        };
+        Ok(Orders { path, content })
+    }
+
+    pub fn of(&self, slot: Slot) -> &Order {
+        &self.content.slots[slot]
+    }
+
+    /// Fences lower epochs.
+    pub fn claim(&mut self, epoch: u64) -> Result<(), PortError> {
+        if epoch < self.content.epoch {
+            let held = self.content.epoch;
+            return Err(PortError::Conflict(format!("a controller with epoch {held} has claimed the instances")));
+        }
+        if epoch == self.content.epoch {
+            return Ok(());
+        }
+        let slots = self.content.slots.clone();
+        self.replace(Content { epoch, slots })
+    }
+
+    /// Replaces the order for one slot, durably.
+    pub fn put(&mut self, slot: Slot, order: Order) -> Result<(), PortError> {
+        if self.content.slots[slot] == order {
+            return Ok(());
+        }
+        let mut content = self.content.clone();
+        content.slots[slot] = order;
+        self.replace(content)
+    }
+
+    fn replace(&mut self, content: Content) -> Result<(), PortError> {
+        let failed = |error: std::io::Error| {
+            PortError::Failed(format!("{} cannot be written: {error}", self.path.display()))
+        };
+        let text = serde_json::to_vec_pretty(&content).map_err(|error| failed(error.into()))?;
+        let new = self.path.with_extension("json.new");
+        let mut file = std::fs::File::create(&new).map_err(failed)?;
+        file.write_all(&text).and_then(|()| file.sync_all()).map_err(failed)?;
+        std::fs::rename(&new, &self.path).map_err(failed)?;
+        if let Some(dir) = self.path.parent() {
+            std::fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)?;
+        }
+        self.content = content;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(desired: u16) -> Order {
+        Order { rev: Some(Rev(1)), desired, ..Order::default() }
+    }
+
+    #[test]
+    fn an_order_outlives_who_wrote_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::of(dir.path().parent().unwrap(), dir.path().file_name().unwrap().to_str().unwrap());
+        let mut orders = Orders::open(&layout).unwrap();
+        orders.claim(3).unwrap();
+        orders.put(1, order(2)).unwrap();
+        assert_eq!(Orders::open(&layout).unwrap().of(1), &order(2));
+        assert_eq!(Orders::open(&layout).unwrap().of(0), &Order::default());
+    }
+
+    #[test]
+    fn a_lower_epoch_is_fenced() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::of(dir.path().parent().unwrap(), dir.path().file_name().unwrap().to_str().unwrap());
+        let mut orders = Orders::open(&layout).unwrap();
+        orders.claim(3).unwrap();
+        orders.claim(3).unwrap();
+        assert!(matches!(orders.claim(2), Err(PortError::Conflict(_))));
+    }
+
+    #[test]
+    fn a_file_that_is_no_order_is_never_taken_for_an_empty_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::of(dir.path().parent().unwrap(), dir.path().file_name().unwrap().to_str().unwrap());
+        std::fs::write(layout.orders(), "{").unwrap();
+        assert!(Orders::open(&layout).unwrap_err().contains("cannot be understood"));
+    }
+}

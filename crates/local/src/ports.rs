@@ -1,0 +1,87 @@
+//! The engine's ports, over one keeper. A driver asks the fleet first: that look is what the router answers from.
+use crate::keeper::Keeper;
+use serin_analysis::{Histogram, Sample};
+use serin_engine::{Fleet, InstanceSeen, MetricSource, PortError, Revision, Router, RouterSeen};
+use serin_proxy::protocol::Counts;
+use serin_rollout::{Pair, Route, RouteSeen, SetSeen, Slot};
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+/// The instances of one machine.
+#[derive(Clone, Debug)]
+pub struct LocalFleet(Arc<Mutex<Keeper>>);
+
+/// The proxy of one machine.
+#[derive(Clone, Debug)]
+pub struct LocalRouter(Arc<Mutex<Keeper>>);
+
+/// The proxy's counters.
+#[derive(Clone, Debug)]
+pub struct LocalMetrics(Arc<Mutex<Keeper>>);
+
+/// The ports of a keeper.
+pub fn ports(keeper: Keeper) -> (LocalFleet, LocalRouter, LocalMetrics) {
+    let keeper = Arc::new(Mutex::new(keeper));
+    (LocalFleet(keeper.clone()), LocalRouter(keeper.clone()), LocalMetrics(keeper))
+}
+
+impl Fleet for LocalFleet {
+    async fn claim(&mut self, epoch: u64) -> Result<(), PortError> {
+        self.0.lock().await.claim(epoch).await
+    }
+
+    async fn observe(&mut self) -> Result<Pair<SetSeen>, PortError> {
+        let mut keeper = self.0.lock().await;
+        keeper.tick().await?;
+        Ok([keeper.set_seen(0), keeper.set_seen(1)])
+    }
+
+    async fn resize(&mut self, slot: Slot, to: u16, revision: &Revision, pin: bool) -> Result<(), PortError> {
+        self.0.lock().await.resize(slot, to, revision, pin)
+    }
+
+    fn instances(&self) -> Vec<InstanceSeen> {
+        self.0.try_lock().map(|keeper| keeper.instances()).unwrap_or_default()
+    }
+}
+
+impl Router for LocalRouter {
+    async fn claim(&mut self, epoch: u64) -> Result<(), PortError> {
+        self.0.lock().await.claim(epoch).await
+    }
+
+    async fn observe(&mut self) -> Result<RouteSeen, PortError> {
+        self.0.lock().await.route_seen()
+    }
+
+    async fn write(&mut self, route: Route, lease_ms: u64) -> Result<(), PortError> {
+        self.0.lock().await.write_route(route, lease_ms).await
+    }
+
+    async fn renew(&mut self) -> Result<(), PortError> {
+        self.0.lock().await.renew().await
+    }
+
+    fn describe(&self) -> RouterSeen {
+        self.0.try_lock().map(|keeper| keeper.router_seen()).unwrap_or_default()
+    }
+}
+
+impl MetricSource for LocalMetrics {
+    async fn read(&mut self, slot: Slot) -> Result<Sample, String> {
+        let measures = self.0.lock().await.measure().await?;
+        Ok(sample(&measures.total[slot].counts))
+    }
+}
+
+/// Every attempt counts, also one that another instance made good for the user. What the client or the proxy itself
+/// broke off says nothing about the instance.
+fn sample(counts: &Counts) -> Sample {
+    let void = counts.abandoned + counts.stale + counts.withdrawn;
+    let finished = counts.finished.saturating_sub(void);
+    let mut latency = Histogram::default();
+    for (bucket, count) in &counts.latency {
+        latency.add_to(usize::from(*bucket), *count);
+    }
+    Sample { finished, failed: (counts.failed + counts.status[5]).min(finished), latency }
+}
