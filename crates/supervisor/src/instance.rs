@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 pub use create::ShimCommand;
+pub(crate) use create::make_dir;
 pub use find::{Found, scan};
 
 use crate::process::Sent;

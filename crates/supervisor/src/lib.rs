@@ -20,21 +20,22 @@
 //! | `exit.json` | shim, last | how it ended ([`Ending`]) |
 //! | `log/current`, `log/1` … | shim | the program's output, newest first |
 //! | `shim.err` | shim | the shim's own last words, empty when all is well |
+mod accounts;
 mod durable;
 pub mod health;
 pub mod instance;
 pub mod limits;
 pub mod lock;
 pub mod logs;
-//pub mod monitor;
+pub mod monitor;
 pub mod ports;
 pub mod probe;
 pub mod process;
 pub mod program;
-//pub mod reserve;
+pub mod reserve;
 pub mod shim;
 pub mod state;
-//pub mod template;
+pub mod template;
 
 pub use instance::{Error, Found, Instance, scan};
 pub use program::{Program, Restart};

@@ -7,7 +7,6 @@
 //!
 //! It never decides whether the program is ready, and never opens a connection.
 
-mod accounts;
 mod backoff;
 mod exec;
 pub(crate) mod launch;

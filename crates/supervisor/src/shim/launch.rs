@@ -44,7 +44,7 @@ pub(super) fn launch(
     check_directory(&cwd)?;
     let env = environment(program, dir, sockets);
     let path = find_command(name, env.get(OsStr::new("PATH")), &cwd)?;
-    let account = super::accounts::resolve(program.user.as_deref(), program.group.as_deref())?;
+    let account = crate::accounts::resolve(program.user.as_deref(), program.group.as_deref())?;
     let argv = program.argv.iter().map(|text| c_string(text.as_bytes(), "argv")).collect::<Result<_, _>>()?;
     let env = env
         .into_iter()

@@ -6,13 +6,13 @@
 use rustix::process::{Gid, Uid};
 
 /// Who a program runs as: user, group, supplementary groups.
-pub(super) type Account = (Uid, Gid, Vec<Gid>);
+pub(crate) type Account = (Uid, Gid, Vec<Gid>);
 
 /// Resolves `user` and `group`; `None` when neither is asked for.
 ///
 /// # Errors
 /// A sentence that names the unknown user or group.
-pub(super) fn resolve(user: Option<&str>, group: Option<&str>) -> Result<Option<Account>, String> {
+pub(crate) fn resolve(user: Option<&str>, group: Option<&str>) -> Result<Option<Account>, String> {
     if user.is_none() && group.is_none() {
         return Ok(None);
     }
