@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    checks,
     quantity::{Cpu, Percent, Size, Time},
     written::{FileText, Listen, Words},
 };
@@ -20,7 +21,7 @@ use super::{
 #[garde(allow_unvalidated)]
 pub struct File {
     /// Name of the service: lower-case letters, digits and `-`, at most 40. Required.
-    #[garde(custom(service_name))]
+    #[garde(custom(checks::service_name))]
     pub service: String,
     /// Address on which Serin's proxy takes requests: `127.0.0.1:8080`, or a map with `address` and `tracks`. Required.
     pub listen: Listen,
@@ -64,7 +65,7 @@ pub struct Run {
     pub command: Words,
     /// Environment variables, added to PATH, HOME and LANG. `{{port}}` is replaced here too.
     #[serde(default)]
-    #[garde(custom(env_names))]
+    #[garde(custom(checks::env_names))]
     pub env: BTreeMap<String, EnvValue>,
     /// Working directory, relative to the file. Default: the directory of the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,7 +82,7 @@ pub struct Run {
     pub port: Option<u16>,
     /// Config files: name → text, or `from: path`. They are rendered (`{{port}}`) into a directory of the instance, which is `{{config}}`.
     #[serde(default)]
-    #[garde(custom(file_names))]
+    #[garde(custom(checks::file_names))]
     pub config: BTreeMap<String, FileText>,
     /// How an instance is stopped.
     #[serde(default)]
@@ -214,7 +215,7 @@ pub struct Health {
 #[garde(allow_unvalidated)]
 pub struct HttpCheck {
     /// Path of the request, beginning with `/`. Required.
-    #[garde(custom(http_path))]
+    #[garde(custom(checks::http_path))]
     pub path: String,
     /// Host header of the request. Default: the instance's address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -568,53 +569,4 @@ impl Default for HoldRequests {
     fn default() -> Self {
         HoldRequests { max: 1024, timeout: Time::seconds(5) }
     }
-}
-
-fn service_name(name: &str, (): &()) -> garde::Result {
-    let shape = !name.is_empty()
-        && name.len() <= 40
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        && !name.starts_with('-')
-        && !name.ends_with('-');
-    if shape {
-        return Ok(());
-    }
-    Err(garde::Error::new(
-        "a service is named by 1 to 40 lower-case letters, digits and `-`, with a letter or digit at both ends, such as `my-shop`",
-    ))
-}
-
-fn env_names(env: &BTreeMap<String, EnvValue>, (): &()) -> garde::Result {
-    for (name, value) in env {
-        if name.is_empty() || name.contains(['=', '\0']) {
-            return Err(garde::Error::new(format!("`{name}` cannot be the name of an environment variable")));
-        }
-        if value.0.contains('\0') {
-            return Err(garde::Error::new(format!(
-                "the value of `{name}` contains a zero byte, which no environment can carry"
-            )));
-        }
-    }
-    Ok(())
-}
-
-fn file_names(files: &BTreeMap<String, FileText>, (): &()) -> garde::Result {
-    for name in files.keys() {
-        if name.is_empty() || name.contains(['/', '\0']) || name == "." || name == ".." || name.len() > 200 {
-            return Err(garde::Error::new(format!(
-                "`{name}` cannot be the name of a config file: write a plain file name such as app.toml, without `/`"
-            )));
-        }
-    }
-    Ok(())
-}
-
-fn http_path(path: &str, (): &()) -> garde::Result {
-    if !path.starts_with('/') {
-        return Err(garde::Error::new(format!("a path begins with `/`: write /{path}")));
-    }
-    if path.bytes().any(|b| b <= b' ' || b == 0x7f) {
-        return Err(garde::Error::new("a path has no spaces or control characters: write %20 for a space"));
-    }
-    Ok(())
 }

@@ -3,6 +3,7 @@
 //! [`File`] is what a person wrote, [`Spec`] what it means. Reading never starts anything. An error names the place
 //! (line and column), shows it, and says what to write instead.
 
+mod checks;
 mod diff;
 mod explain;
 pub mod file;

@@ -250,7 +250,7 @@ fn rows_of(root: &serde_json::Value, object: &serde_json::Value, path: &str, out
         let default = match &property["default"] {
             serde_json::Value::Null | serde_json::Value::Object(_) | serde_json::Value::Array(_) => String::new(),
             serde_json::Value::String(s) => format!("`{s}`"),
-            other => format!("`{other}`"),
+            other @ (serde_json::Value::Bool(_) | serde_json::Value::Number(_)) => format!("`{other}`"),
         };
         *out += &format!("| `{path}` | {default} | {} |\n", text.replace('|', "\\|"));
         for (suffix, below) in below(root, property) {
