@@ -1,6 +1,14 @@
-//! The `serin` binary: the only place that knows every other crate.
+//! The `serin` binary.
 
-fn main() -> std::process::ExitCode {
-    eprintln!("serin {}", env!("CARGO_PKG_VERSION"));
-    std::process::ExitCode::from(2)
+use std::process::ExitCode;
+
+use serin::cli::{Runtime, run};
+
+fn main() -> ExitCode {
+    fn without<T>(_: T) -> ExitCode {
+        eprintln!("this build of serin has the command line only: it cannot run services");
+        ExitCode::from(serin::cli::exit::REFUSED)
+    }
+    let runtime = Runtime { serve: without, down: without, demo: without, shim: without, proxy: without };
+    run(std::env::args_os(), &runtime)
 }

@@ -1,0 +1,146 @@
+//! `serin deploy`: release the file's new version, and follow it.
+
+use std::{process::ExitCode, time::Duration};
+
+use clap::Args;
+use serin_api::{Client, DeployAnswer, DeployRequest, Ending};
+
+use super::{
+    Failure, Global, Output, Place, Terminal, exit,
+    follow::{End, follow},
+    place::who,
+    serve::load,
+};
+use crate::config::{Overrides, quantity::Time};
+
+/// What `serin deploy` takes.
+#[derive(Debug, Args)]
+pub(super) struct Deploy {
+    /// Run this instead of the file's `run.command`.
+    #[arg(long, value_name = "COMMAND")]
+    command: Option<String>,
+    /// Set (NAME=VALUE) or remove (NAME-) an environment variable. May be repeated.
+    #[arg(long, value_name = "NAME=VALUE")]
+    env: Vec<String>,
+    /// Set any key of the file, such as release.window=2m. May be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Also while a canary is parked, or when this revision failed before.
+    #[arg(long)]
+    force: bool,
+    /// Return as soon as the release has begun.
+    #[arg(long)]
+    detach: bool,
+    /// Follow no longer than this; the release goes on. Default: until it ends.
+    #[arg(long, value_name = "DURATION", value_parser = Time::parse)]
+    timeout: Option<Time>,
+}
+
+impl Deploy {
+    pub(super) async fn run(self, global: &Global, terminal: &Terminal) -> Result<ExitCode, Failure> {
+        let overrides = Overrides { command: self.command, env: self.env, set: self.set };
+        let loaded = load(global, &overrides, terminal)?;
+        let client = Place::of(&loaded.spec.service, global).client();
+        if terminal.output == Output::Text && !overrides.is_empty() {
+            terminal.print(&differs(&global.file.display().to_string(), &loaded.changes));
+        }
+        let spec = serde_json::to_value(&loaded.spec).map_err(|e| Failure::new(exit::FAILED, e.to_string(), ""))?;
+        let request = DeployRequest { spec, force: self.force, by: who(), changes: loaded.changes };
+        match client.deploy(&request).await? {
+            DeployAnswer::Started { rollout, revision, after } => {
+                let short: String = revision.chars().take(10).collect();
+                tell(
+                    terminal,
+                    &serde_json::json!({ "answer": "started", "rollout": rollout, "revision": revision }),
+                    &format!("Rollout {rollout} of {}: revision {short}", client.service()),
+                );
+                if self.detach {
+                    return Ok(ExitCode::from(exit::DONE));
+                }
+                let end =
+                    follow(&client, rollout, after, self.timeout.map(|t| -> Duration { t.get() }), terminal).await?;
+                Ok(report(&end, rollout, &client, terminal))
+            }
+            DeployAnswer::Unchanged { revision, message } => {
+                let short: String = revision.chars().take(10).collect();
+                tell(
+                    terminal,
+                    &serde_json::json!({ "answer": "unchanged", "revision": revision, "message": message }),
+                    &format!("Revision {short} runs already: {message}"),
+                );
+                Ok(ExitCode::from(exit::DONE))
+            }
+            DeployAnswer::Refused { why, instead } => Err(Failure::new(exit::REFUSED, why, instead)),
+        }
+    }
+}
+
+/// How the options changed the file.
+pub(super) fn differs(file: &str, changes: &[String]) -> String {
+    if changes.is_empty() {
+        return format!("The options change nothing in {file}.\n");
+    }
+    let rows: Vec<_> = changes.iter().map(|c| format!("{c}\n")).collect();
+    format!("--- {file}\n+++ as released\n{}", rows.concat())
+}
+
+fn tell(terminal: &Terminal, json: &serde_json::Value, text: &str) {
+    match terminal.output {
+        Output::Json => terminal.json(json),
+        Output::Text => terminal.print(&format!("{text}\n")),
+    }
+}
+
+fn report(end: &End, rollout: u64, client: &Client, terminal: &Terminal) -> ExitCode {
+    let (word, text) = sentence(end, rollout, client.service());
+    tell(terminal, &serde_json::json!({ "outcome": word, "rollout": rollout, "exit": end.code() }), &text);
+    ExitCode::from(end.code())
+}
+
+/// How it ended, as a word and as a sentence.
+pub(super) fn sentence(end: &End, rollout: u64, service: &str) -> (&'static str, String) {
+    match end {
+        End::Ended(ending) => {
+            let text = match ending {
+                Ending::Promoted => format!("✔ {service} was promoted: the new version has all traffic"),
+                Ending::RolledBack => format!("✖ {service} was rolled back: the old version has all traffic"),
+                Ending::Failed => format!("✖ the new version of {service} failed: the old one was not touched"),
+                Ending::Aborted => format!("✖ the release of {service} was aborted: the old version has all traffic"),
+                Ending::Superseded => {
+                    format!("= a newer revision of {service} has taken the place of rollout {rollout}")
+                }
+                Ending::Halted => format!(
+                    "✖ the release of {service} is halted: everything that serves goes on serving. `serin status` says what is needed"
+                ),
+                Ending::Parked => format!(
+                    "⚑ the canary of {service} is parked: `serin resume` goes on, `serin park --retire` ends it"
+                ),
+            };
+            (ending_word(*ending), text)
+        }
+        End::Left => (
+            "left",
+            format!(
+                "Following ended; rollout {rollout} of {service} goes on. `serin status -w` shows it, `serin abort` ends it"
+            ),
+        ),
+        End::Late => (
+            "timeout",
+            format!(
+                "Followed for as long as --timeout says; rollout {rollout} of {service} goes on. `serin status -w` shows it"
+            ),
+        ),
+    }
+}
+
+fn ending_word(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Promoted => "promoted",
+        Ending::RolledBack => "rolled_back",
+        Ending::Failed => "failed",
+        Ending::Aborted => "aborted",
+        Ending::Superseded => "superseded",
+        Ending::Halted => "halted",
+        Ending::Parked => "parked",
+    }
+}

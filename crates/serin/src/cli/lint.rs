@@ -1,0 +1,50 @@
+//! `serin lint`: check a file without running anything.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{Global, Output, Terminal, exit, state_dir};
+use crate::config::{self, Overrides};
+
+/// What `serin lint` takes.
+#[derive(Debug, Args)]
+pub(super) struct Lint {
+    /// Warnings count as errors.
+    #[arg(long)]
+    strict: bool,
+    /// Leave out the rules about this machine's state directory.
+    #[arg(long, hide = true)]
+    no_state: bool,
+}
+
+impl Lint {
+    pub(super) fn run(self, global: &Global, terminal: &Terminal) -> ExitCode {
+        let state = state_dir(global.state.as_deref());
+        match config::load(&global.file, &Overrides::default(), (!self.no_state).then_some(state.as_path())) {
+            Err(problems) => {
+                terminal.problems(&problems);
+                ExitCode::from(exit::REFUSED)
+            }
+            Ok(loaded) => {
+                terminal.problems(&loaded.warnings);
+                let warnings = loaded.warnings.list.len();
+                if terminal.output == Output::Text {
+                    let noted = if warnings == 0 {
+                        String::new()
+                    } else {
+                        format!(", {warnings} warning{}", if warnings == 1 { "" } else { "s" })
+                    };
+                    let revision = loaded.spec.revision().hash();
+                    terminal.print(&format!(
+                        "{}: no errors{noted} (service {}, revision {})\n",
+                        global.file.display(),
+                        loaded.spec.service,
+                        &revision[..10]
+                    ));
+                }
+                ExitCode::from(if self.strict && warnings > 0 { exit::REFUSED } else { exit::DONE })
+            }
+        }
+    }
+}

@@ -1,0 +1,558 @@
+//! Rules beyond syntax: what contradicts itself, what is unsafe, and what may surprise.
+//!
+//! Errors refuse the file; warnings are said and no more. Each rule is one function that names its keys.
+
+use std::path::Path;
+
+use super::{
+    file::{File, Replace},
+    near::nearest,
+    problem::Problem,
+    quantity::{Percent, Time},
+    render::{KNOWN, placeholders},
+    spec::{bounds, steps},
+    written::FileText,
+};
+
+/// The most bytes that the path of a unix socket may have (Linux: 108 with the closing zero).
+const SOCKET_PATH_MAX: usize = 107;
+
+/// What the rules may look at besides the file.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// Directory of the file, absolute.
+    pub dir: &'a Path,
+    /// Where the state of all services lives, when it is known.
+    pub state: Option<&'a Path>,
+}
+
+/// Everything that the rules have to say about `file`, errors and warnings.
+pub fn lint(file: &File, around: Surroundings<'_>) -> Vec<Problem> {
+    let mut out = Vec::new();
+    sizes(file, &mut out);
+    addresses(file, &mut out);
+    fixed_port(file, &mut out);
+    program(file, around.dir, &mut out);
+    names(file, &mut out);
+    health(file, &mut out);
+    strategy(file, &mut out);
+    weights(file, &mut out);
+    deadlines(file, &mut out);
+    analysis(file, &mut out);
+    proxy(file, &mut out);
+    state(file, around.state, &mut out);
+    out
+}
+
+fn sizes(file: &File, out: &mut Vec<Problem>) {
+    if file.replicas > 0 && file.max_unavailable >= file.replicas && !file.allow_downtime {
+        let help = if file.replicas == 1 {
+            "write 0: with one instance none may be missing (or `allow_downtime: true`, if a gap is acceptable)"
+                .to_owned()
+        } else {
+            format!("write at most {}", file.replicas - 1)
+        };
+        out.push(
+            Problem::error(
+                "no-floor",
+                "max_unavailable",
+                format!(
+                    "`max_unavailable: {}` of {} replicas would let the service go down altogether",
+                    file.max_unavailable, file.replicas
+                ),
+            )
+            .help(help),
+        );
+    }
+}
+
+fn addresses(file: &File, out: &mut Vec<Problem>) {
+    let tracks =
+        [("listen.tracks.stable", file.listen.tracks.stable), ("listen.tracks.canary", file.listen.tracks.canary)];
+    let mut taken = vec![("listen", file.listen.address)];
+    for (path, address) in tracks.into_iter().filter_map(|(p, a)| a.map(|a| (p, a))) {
+        if let Some((other, _)) = taken.iter().find(|(_, t)| {
+            t.port() != 0
+                && t.port() == address.port()
+                && (t.ip() == address.ip() || t.ip().is_unspecified() || address.ip().is_unspecified())
+        }) {
+            out.push(Problem::error("same-address", path, format!("`{path}` is the same address as `{other}`")).help(
+                "give it a port of its own, or leave it out: then the kernel chooses one, and `serin status` shows it",
+            ));
+        }
+        taken.push((path, address));
+        if address.ip().is_unspecified() {
+            out.push(
+                Problem::warning(
+                    "open-track",
+                    path,
+                    format!("`{path}` is open on every interface: whoever reaches it chooses the version"),
+                )
+                .help("write 127.0.0.1 unless others must reach it"),
+            );
+        }
+    }
+    for (path, address) in taken {
+        let ip = address.ip();
+        if !ip.is_unspecified()
+            && !ip.is_loopback()
+            && std::net::TcpListener::bind((ip, 0)).is_err_and(|e| e.kind() == std::io::ErrorKind::AddrNotAvailable)
+        {
+            out.push(Problem::warning("not-local", path, format!("{ip} is not an address of this machine, so nothing can listen on it here")).help("write 127.0.0.1 (this machine alone), 0.0.0.0 (every interface), or an address that `ip address` shows"));
+        }
+    }
+}
+
+fn fixed_port(file: &File, out: &mut Vec<Problem>) {
+    let mentions_port = mentions(file, "port");
+    let Some(port) = file.run.port else {
+        if !mentions_port {
+            out.push(Problem::error("no-port", "run.command", "nothing tells the program its port").help("put {{port}} where the program takes it: `--port {{port}}`, or `env: {PORT: \"{{port}}\"}`. If its port cannot be changed, write `port:` under `run`"));
+        }
+        return;
+    };
+    if port == file.listen.address.port() {
+        out.push(
+            Problem::error(
+                "port-is-listen",
+                "run.port",
+                format!("the program's port {port} is also the port of `listen`, and only one of them can have it"),
+            )
+            .help("give `listen` another port: Serin's proxy stands in front of the program"),
+        );
+    }
+    if file.replicas > 1 {
+        out.push(
+            Problem::error(
+                "port-replicas",
+                "run.port",
+                format!("{} instances cannot share the one port {port}", file.replicas),
+            )
+            .help("write `replicas: 1`, or let each instance have a port of its own with {{port}}"),
+        );
+    } else if !file.allow_downtime {
+        out.push(Problem::error("port-downtime", "run.port", "with a fixed port the old version must stop before the new one can start").help("if that is acceptable write `allow_downtime: true`: requests are held over the gap, for at most `proxy.hold.timeout`. Else let the program take its port as {{port}}"));
+    } else {
+        let hold = file.proxy.hold.timeout;
+        out.push(Problem::warning("downtime", "allow_downtime", format!("no instance serves while the fixed port changes hands: requests are held over the gap, for at most {hold}, then answered with 503")));
+    }
+    if file.release.weights.is_some() || file.release.blue_green.is_some() || file.release.canary_kept.is_some() {
+        out.push(
+            Problem::error(
+                "port-strategy",
+                "release",
+                "two versions cannot run side by side on one fixed port, so this strategy cannot be carried out",
+            )
+            .help("leave the strategy out: with a fixed port the instance is updated in place"),
+        );
+    }
+}
+
+fn mentions(file: &File, name: &str) -> bool {
+    texts(file).iter().any(|(_, text)| placeholders(text).contains(&name))
+        || file.run.config.values().any(|t| matches!(t, FileText::From(_)))
+}
+
+/// Every text in which placeholders count, with its key path.
+fn texts(file: &File) -> Vec<(String, &str)> {
+    let mut all: Vec<(String, &str)> =
+        file.run.command.0.iter().map(|w| ("run.command".to_owned(), w.as_str())).collect();
+    all.extend(file.run.env.iter().map(|(k, v)| (format!("run.env.{k}"), v.0.as_str())));
+    all.extend(file.health.command.iter().flat_map(|c| &c.0).map(|w| ("health.command".to_owned(), w.as_str())));
+    all.extend(file.run.config.iter().filter_map(|(k, v)| match v {
+        FileText::Inline(text) => Some((format!("run.config.{k}"), text.as_str())),
+        FileText::From(_) => None,
+    }));
+    all
+}
+
+fn program(file: &File, dir: &Path, out: &mut Vec<Problem>) {
+    for (path, text) in texts(file) {
+        for name in placeholders(text).into_iter().filter(|n| !KNOWN.contains(n)) {
+            let problem = Problem::warning(
+                "placeholder",
+                &path,
+                format!("`{{{{{name}}}}}` stands for nothing that Serin knows, and stays as it is"),
+            );
+            out.push(match nearest(name, KNOWN) {
+                Some(meant) => problem.help(format!("did you mean {{{{{meant}}}}}?")),
+                None => problem.help("Serin replaces {{port}} and {{config}}"),
+            });
+        }
+    }
+    let cwd = dir.join(file.run.cwd.as_deref().unwrap_or("."));
+    if !cwd.is_dir() {
+        out.push(
+            Problem::warning("no-cwd", "run.cwd", format!("there is no directory {}", cwd.display()))
+                .help("it is looked for beside the file; it must exist when an instance starts"),
+        );
+    }
+    let program = file.run.command.0.first().map(String::as_str).unwrap_or_default();
+    if !program.contains("{{") && !found(program, &cwd, file.run.env.get("PATH").map(|v| v.0.as_str())) {
+        let place =
+            if program.contains('/') { "under that path, seen from the working directory" } else { "on the PATH" };
+        out.push(
+            Problem::warning("no-program", "run.command", format!("there is no program `{program}` {place}"))
+                .help("check the spelling; it must exist when an instance starts"),
+        );
+    }
+    if ["sh", "bash"].contains(&program)
+        && !file.run.command.0.iter().any(|w| w.contains("exec "))
+        && file.run.command.0.len() > 2
+    {
+        out.push(
+            Problem::warning(
+                "shell",
+                "run.command",
+                "a shell stays between Serin and the program, and does not pass on the signal to stop",
+            )
+            .help("begin the last command of the script with `exec`"),
+        );
+    }
+}
+
+fn found(program: &str, cwd: &Path, path: Option<&str>) -> bool {
+    if program.contains('/') {
+        return cwd.join(program).is_file();
+    }
+    let system = std::env::var("PATH").unwrap_or_default();
+    std::env::split_paths(path.unwrap_or(&system)).any(|dir| dir.join(program).is_file())
+}
+
+fn names(file: &File, out: &mut Vec<Problem>) {
+    if file.run.group.is_some() && file.run.user.is_none() {
+        out.push(Problem::warning(
+            "group-alone",
+            "run.group",
+            "`group` without `user`: the user stays who runs `serin serve`",
+        ));
+    }
+    if let Some(user) = &file.run.user
+        && let Ok(known) = std::fs::read_to_string("/etc/passwd")
+        && user.parse::<u32>().is_err()
+        && !known.lines().any(|l| l.split(':').next() == Some(user))
+    {
+        out.push(Problem::warning(
+            "no-user",
+            "run.user",
+            format!("there is no user `{user}` in /etc/passwd of this machine"),
+        ));
+    }
+}
+
+fn health(file: &File, out: &mut Vec<Problem>) {
+    let h = &file.health;
+    let chosen = [h.http.is_some(), h.tcp == Some(true), h.command.is_some()].into_iter().filter(|c| *c).count();
+    if chosen > 1 {
+        out.push(
+            Problem::error("two-checks", "health", "there is more than one of `http`, `tcp` and `command`")
+                .help("keep one: an HTTP check says most"),
+        );
+    } else if chosen == 0 && h.tcp == Some(false) {
+        out.push(
+            Problem::error("no-check", "health.tcp", "`tcp: false` leaves nothing to check")
+                .help("leave it out, or write `http: {path: /healthz}`"),
+        );
+    } else if chosen == 0 {
+        out.push(
+            Problem::warning(
+                "tcp-check",
+                "health",
+                "no health check is given: an instance counts as ready as soon as its port accepts connections",
+            )
+            .help("if the program answers a path when it is ready, write\n  health:\n    http: {path: /healthz}"),
+        );
+    }
+    positive("health.interval", h.interval, out);
+    positive("health.timeout", h.timeout, out);
+}
+
+fn positive(path: &str, time: Time, out: &mut Vec<Problem>) {
+    if time.is_zero() {
+        out.push(Problem::error("zero", path, format!("`{path}` must be longer than 0s")));
+    }
+}
+
+fn strategy(file: &File, out: &mut Vec<Problem>) {
+    let r = &file.release;
+    let chosen =
+        [r.weights.is_some(), r.blue_green.is_some(), r.canary_kept.is_some()].into_iter().filter(|c| *c).count();
+    if chosen > 1 {
+        out.push(
+            Problem::error(
+                "two-strategies",
+                "release",
+                "there is more than one of `weights`, `blue_green` and `canary_kept`",
+            )
+            .help("keep one"),
+        );
+    }
+    if r.window.is_zero() && file.run.port.is_none() {
+        out.push(Problem::warning("no-window", "release.window", "with `window: 0` the old version is stopped as soon as the new one has all traffic: there is no way back at once").help("`serin rollback` then has to start the old version first. The default is 60s"));
+    }
+    if let Some(kept) = &r.canary_kept
+        && kept.replace == Replace::InPlaceAfter
+        && file.replicas > 1
+        && file.max_unavailable == 0
+    {
+        out.push(Problem::warning(
+            "kept-surplus",
+            "release.canary_kept",
+            format!(
+                "while the rest is replaced, {} instances run: the canary stands in for the one that is down",
+                file.replicas + 1
+            ),
+        ));
+    }
+}
+
+fn weights(file: &File, out: &mut Vec<Problem>) {
+    let Some(w) = &file.release.weights else { return };
+    let Some(list) = &w.steps else {
+        let (start, step, max) = bounds(w);
+        if step.bp() == 0 {
+            out.push(
+                Problem::error("flat-steps", "release.weights.step", "with `step: 0%` the weight never rises")
+                    .help("write for example `step: 10%`"),
+            );
+        } else if start.bp() == 0 {
+            out.push(
+                Problem::error(
+                    "zero-weight",
+                    "release.weights.start",
+                    "with `start: 0%` the first step sends the new version no traffic, so there is nothing to judge",
+                )
+                .help("write for example `start: 5%`"),
+            );
+        } else if start > max {
+            out.push(
+                Problem::error("flat-steps", "release.weights.start", format!("`start: {start}` is over `max: {max}`"))
+                    .help("the weight rises from `start` by `step` up to `max`"),
+            );
+        } else if steps(w).len() > 100 {
+            out.push(
+                Problem::error(
+                    "many-steps",
+                    "release.weights.step",
+                    format!("`step: {step}` makes {} steps, and 100 are the most", steps(w).len()),
+                )
+                .help("write a larger step"),
+            );
+        } else if max.bp() == 10_000 {
+            out.push(
+                Problem::warning(
+                    "full-step",
+                    "release.weights.max",
+                    "the last step is 100% already: nothing of the old version is left to compare with",
+                )
+                .help("the new version gets all traffic after the last step anyway: write for example `max: 50%`"),
+            );
+        }
+        return;
+    };
+    if w.start.is_some() || w.step.is_some() || w.max.is_some() {
+        out.push(
+            Problem::error(
+                "two-plans",
+                "release.weights.steps",
+                "`steps` and `start`, `step`, `max` are two plans for the same thing",
+            )
+            .help("keep one of them"),
+        );
+    }
+    if list.is_empty() {
+        out.push(
+            Problem::error("no-steps", "release.weights.steps", "the list of steps is empty")
+                .help("write for example\n  steps:\n    - weight: 10%\n    - weight: 50%"),
+        );
+    }
+    let mut before = Percent::default();
+    for (i, step) in list.iter().enumerate() {
+        let path = format!("release.weights.steps[{i}].weight");
+        if step.weight.bp() == 0 {
+            out.push(Problem::error("zero-weight", path, "a step of 0% sends the new version no traffic, so there is nothing to judge").help("begin with for example 5%; to look at it without traffic use its own address (`serin status` shows it)"));
+        } else if step.weight <= before {
+            out.push(
+                Problem::error(
+                    "flat-steps",
+                    path,
+                    format!("the weights must rise: {} does not come after {before}", step.weight),
+                )
+                .help("sort the steps by weight; to hold one longer give it a longer `bake`"),
+            );
+        }
+        before = step.weight;
+    }
+}
+
+fn deadlines(file: &File, out: &mut Vec<Problem>) {
+    let r = &file.release;
+    if r.min_healthy >= r.healthy_deadline {
+        out.push(Problem::error("deadlines", "release.min_healthy", format!("`min_healthy: {}` is not shorter than `healthy_deadline: {}`, so no instance could ever count as healthy in time", r.min_healthy, r.healthy_deadline)).help("min_healthy < healthy_deadline < progress_deadline; the defaults are 10s, 5m, 10m"));
+    }
+    if r.healthy_deadline >= r.progress_deadline {
+        out.push(Problem::error("deadlines", "release.healthy_deadline", format!("`healthy_deadline: {}` is not shorter than `progress_deadline: {}`, so the release would fail before an instance has had its time", r.healthy_deadline, r.progress_deadline)).help("min_healthy < healthy_deadline < progress_deadline; the defaults are 10s, 5m, 10m"));
+    }
+    if r.lease < Time::seconds(1) {
+        out.push(
+            Problem::error(
+                "lease",
+                "release.lease",
+                format!("`lease: {}` is so short that the proxy would fall back between two decisions", r.lease),
+            )
+            .help("write at least 1s; the default is 15s"),
+        );
+    }
+    if r.drain.is_zero() {
+        out.push(
+            Problem::warning(
+                "no-drain",
+                "release.drain",
+                "with `drain: 0` requests that are still open are cut when an instance is stopped",
+            )
+            .help("the default is 30s"),
+        );
+    }
+    if file.run.stop.timeout.is_zero() {
+        out.push(
+            Problem::warning(
+                "no-stop-time",
+                "run.stop.timeout",
+                "with `timeout: 0` the program is killed without time to end",
+            )
+            .help("the default is 30s"),
+        );
+    }
+    if file.run.restart.backoff > file.run.restart.max_backoff {
+        out.push(Problem::error(
+            "backoff",
+            "run.restart.backoff",
+            format!(
+                "`backoff: {}` is longer than `max_backoff: {}`",
+                file.run.restart.backoff, file.run.restart.max_backoff
+            ),
+        ));
+    }
+}
+
+fn analysis(file: &File, out: &mut Vec<Problem>) {
+    let a = &file.analysis;
+    if a.metrics.is_empty() {
+        out.push(Problem::error("no-metrics", "analysis.metrics", "there is no metric, so every release would pass").help("leave `metrics` out (then the success rate must be 99% or more), or write\n  metrics:\n    - success_rate: {min: 99%}"));
+    }
+    for (i, m) in a.metrics.iter().enumerate() {
+        let path = format!("analysis.metrics[{i}]");
+        match (&m.success_rate, &m.latency) {
+            (Some(_), Some(_)) => out.push(
+                Problem::error("two-metrics", path, "one entry has both `success_rate` and `latency`")
+                    .help("write each as an entry of its own, with its own `-`"),
+            ),
+            (None, None) => out.push(
+                Problem::error("no-metric", path, "this entry says neither `success_rate` nor `latency`")
+                    .help("write for example `- success_rate: {min: 99%}`"),
+            ),
+            (Some(s), None) if s.min.bp() == 0 => out.push(
+                Problem::error(
+                    "no-limit",
+                    format!("{path}.success_rate.min"),
+                    "a success rate of 0% or more is always met",
+                )
+                .help("write for example `min: 99%`"),
+            ),
+            (Some(s), None) if s.min.bp() == 10_000 => out.push(
+                Problem::warning(
+                    "strict",
+                    format!("{path}.success_rate.min"),
+                    "with `min: 100%` a single failed request fails the measurement",
+                )
+                .help("write for example 99.9%"),
+            ),
+            (None, Some(l)) if l.max.is_zero() => out.push(
+                Problem::error(
+                    "no-limit",
+                    format!("{path}.latency.max"),
+                    "no answer takes 0s, so this would always fail",
+                )
+                .help("write for example `max: 500ms`"),
+            ),
+            (Some(_), None) | (None, Some(_)) => {}
+        }
+    }
+    if a.failures.consecutive > a.failures.total {
+        out.push(
+            Problem::error(
+                "budget",
+                "analysis.failures.consecutive",
+                format!(
+                    "{} failures in a row can never be reached: after {} in total the release has ended",
+                    a.failures.consecutive, a.failures.total
+                ),
+            )
+            .help("write a `consecutive` that is not over `total`"),
+        );
+    }
+    if a.interval < Time::parse("100ms").unwrap_or_default() {
+        out.push(
+            Problem::error(
+                "interval",
+                "analysis.interval",
+                format!("`interval: {}` is too short to measure anything", a.interval),
+            )
+            .help("write at least 100ms; the default is 2s"),
+        );
+    }
+    let bakes = file.release.weights.as_ref().map(steps).unwrap_or_default();
+    if let Some(short) = bakes.iter().find(|s| s.bake < a.interval) {
+        out.push(
+            Problem::warning(
+                "short-bake",
+                "release.weights",
+                format!(
+                    "the step of {} is held for {}, less than one measurement ({})",
+                    short.weight, short.bake, a.interval
+                ),
+            )
+            .help("write a `bake` of several intervals, so that each step is judged"),
+        );
+    }
+}
+
+fn proxy(file: &File, out: &mut Vec<Problem>) {
+    let p = &file.proxy;
+    if p.hold.timeout > Time::seconds(10) {
+        out.push(
+            Problem::error(
+                "hold",
+                "proxy.hold.timeout",
+                format!("requests are held for at most 10s, not {}", p.hold.timeout),
+            )
+            .help("people and load balancers give up by then; write 10s or less"),
+        );
+    }
+    let (least, most) = (1 << 10, 1 << 20);
+    if !(least..=most).contains(&p.max_head.get()) {
+        out.push(
+            Problem::error(
+                "max-head",
+                "proxy.max_head",
+                format!("`max_head: {}` is not between 1KiB and 1MiB", p.max_head),
+            )
+            .help("the default is 32KiB"),
+        );
+    }
+    let t = &p.timeouts;
+    for (name, time) in
+        [("head", t.head), ("body", t.body), ("connect", t.connect), ("response", t.response), ("idle", t.idle)]
+    {
+        positive(&format!("proxy.timeouts.{name}"), time, out);
+    }
+}
+
+fn state(file: &File, state: Option<&Path>, out: &mut Vec<Problem>) {
+    let Some(state) = state else { return };
+    let longest = state.join(&file.service).join("instances").join("000000-s0-000.sock");
+    let length = longest.as_os_str().len();
+    if length > SOCKET_PATH_MAX {
+        out.push(Problem::error("socket-path", "service", format!("the state directory {} is too long: its unix sockets would have paths of {length} bytes, and {SOCKET_PATH_MAX} are the most", state.display())).help("name a shorter one with --state or SERIN_STATE"));
+    }
+}
