@@ -217,8 +217,14 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
                     Err(error) => return Ok(Answer::Refused(error.to_string())),
                 };
                 let wanted = Rev(before);
-                self.want(Intent { wanted, retry: Some(status.rollout), ..intent }, Wish { rev: wanted, plan, ..wish })?;
-                Ok(Answer::Done(format!("starting the previous revision again, then everything moves to it (rollout {})", status.rollout + 1)))
+                self.want(
+                    Intent { wanted, retry: Some(status.rollout), ..intent },
+                    Wish { rev: wanted, plan, ..wish },
+                )?;
+                Ok(Answer::Done(format!(
+                    "starting the previous revision again, then everything moves to it (rollout {})",
+                    status.rollout + 1
+                )))
             }
             Phase::Step(_) | Phase::Halted { .. } | Phase::Parked { .. } => {
                 Ok(Answer::Refused("a rollout is under way: `serin abort` returns to the stable revision".into()))
@@ -287,9 +293,9 @@ fn apply(command: &Command, status: &Status, saved: &Saved, intent: &mut Intent)
         Command::Promote { full } if in_step || (halted && *full) => {
             set(&mut intent.promote, Some((key, *full)), "promoting")
         }
-        Command::Promote { .. } if halted => {
-            refuse("the rollout is halted: only `serin promote --full` can make the canary, which serves, the stable one")
-        }
+        Command::Promote { .. } if halted => refuse(
+            "the rollout is halted: only `serin promote --full` can make the canary, which serves, the stable one",
+        ),
         Command::Promote { .. } if parked => refuse("the canary is parked: `serin resume` first"),
         Command::Promote { .. } => Answer::Already("it is promoted already".into()),
         Command::Abort if parked => set(&mut intent.retire, rollout, "retiring the parked canary"),
@@ -304,7 +310,9 @@ fn apply(command: &Command, status: &Status, saved: &Saved, intent: &mut Intent)
             Answer::Done("resuming".into())
         }
         Command::Resume => Answer::Already("it is not paused".into()),
-        Command::Approve if !waits_for_approval(saved, key) => refuse("this step has no gate that waits for an approval"),
+        Command::Approve if !waits_for_approval(saved, key) => {
+            refuse("this step has no gate that waits for an approval")
+        }
         Command::Approve => set(&mut intent.approved, Some(key), "approved"),
         Command::Weight { share } if *share > serin_rollout::FULL => refuse("a weight is at most 100%"),
         Command::Weight { .. } if saved.plan().kind == Kind::Members => {

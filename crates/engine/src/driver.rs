@@ -194,12 +194,15 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
     }
 
     async fn observe(&mut self) -> Result<Observation, PortError> {
+        if let Some(saved) = &self.saved {
+            self.parts.router.orient(saved.status.good).await;
+        }
         let set = self.parts.fleet.observe().await?;
         let route = self.parts.router.observe().await?;
         let saved = self.saved.as_ref();
-        let verdict = saved
-            .and_then(|saved| saved.judging.as_ref())
-            .and_then(|judging| Some((judging.key, judging.verdict.filter(|v| judging.reached || *v != Verdict::Pass)?)));
+        let verdict = saved.and_then(|saved| saved.judging.as_ref()).and_then(|judging| {
+            Some((judging.key, judging.verdict.filter(|v| judging.reached || *v != Verdict::Pass)?))
+        });
         Ok(Observation {
             claimed: self.claimed,
             set,
@@ -270,7 +273,8 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
             | Event::Parked(_)
             | Event::Resumed(_) => None,
         });
-        let (Some(outcome), Some(record)) = (outcome, self.parts.store.rollout(u64::from(saved.status.rollout))?) else {
+        let (Some(outcome), Some(record)) = (outcome, self.parts.store.rollout(u64::from(saved.status.rollout))?)
+        else {
             return Ok(());
         };
         let word = match outcome {

@@ -47,7 +47,16 @@ impl Judging {
         };
         let next_ms = now_ms.saturating_add(interval_ms);
         let verdict = None;
-        Judging { key, reached, next_ms, history, reading: None, verdict, measurements: Vec::new(), text: String::new() }
+        Judging {
+            key,
+            reached,
+            next_ms,
+            history,
+            reading: None,
+            verdict,
+            measurements: Vec::new(),
+            text: String::new(),
+        }
     }
 
     /// One round. The first reading of a step only sets the counters' beginning.

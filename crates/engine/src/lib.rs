@@ -23,6 +23,6 @@ pub use driver::{Driver, Parts, RoundError};
 pub use judging::Judging;
 pub use ports::{Clock, Fleet, InstanceSeen, MetricSource, PortError, Revision, Router, RouterSeen, SystemClock};
 pub use saved::{Frozen, ParkNote, Wish};
-pub use timers::Armed;
 pub use snapshot::Snapshot;
+pub use timers::Armed;
 pub use wording::{Fact, Outgoing};

@@ -50,6 +50,8 @@ pub trait Router {
     fn claim(&mut self, epoch: u64) -> impl Future<Output = Result<(), PortError>>;
     /// The accepted route and every split that some data plane may still apply.
     fn observe(&mut self) -> impl Future<Output = Result<RouteSeen, PortError>>;
+    /// Says which slot is the stable one, for the addresses of the tracks; it takes effect with the next look.
+    fn orient(&mut self, good: Slot) -> impl Future<Output = ()>;
     /// Writes a new generation. `lease_ms` is how long the split holds without [`Router::renew`].
     fn write(&mut self, route: Route, lease_ms: u64) -> impl Future<Output = Result<(), PortError>>;
     /// Lets the lease begin anew.

@@ -93,11 +93,7 @@ fn ended(outcome: Outcome, why: Option<Why>, name: &str) -> String {
 /// Basis points as a person writes them: `5`, `2.5`, `0.01`.
 pub(crate) fn percent(share: Bp) -> String {
     let (whole, part) = (share / 100, share % 100);
-    if part == 0 {
-        whole.to_string()
-    } else {
-        format!("{whole}.{part:02}").trim_end_matches('0').to_owned()
-    }
+    if part == 0 { whole.to_string() } else { format!("{whole}.{part:02}").trim_end_matches('0').to_owned() }
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! What the platform needs to know of a service, resolved.
 use serde::{Deserialize, Serialize};
 use serin_proxy::protocol;
-use serin_supervisor::limits::Limits;
+use serin_supervisor::health;
 use serin_supervisor::probe::Check;
 use serin_supervisor::program::{Log, Restart, Stop};
-use serin_supervisor::health;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -29,8 +28,6 @@ pub struct Runnable {
     pub config: BTreeMap<String, String>,
     /// How it is asked to stop.
     pub stop: Stop,
-    /// What it may use.
-    pub limits: Limits,
     /// What happens when it ends by itself.
     pub restart: Restart,
     /// How much of its output is kept.

@@ -102,6 +102,11 @@ impl Keeper {
         self.settings = settings;
     }
 
+    /// The tracks' own addresses go by this.
+    pub(crate) fn orient(&mut self, good: Slot) {
+        self.good = good;
+    }
+
     pub(crate) async fn claim(&mut self, epoch: u64) -> Result<(), PortError> {
         self.orders.claim(epoch)?;
         self.client.claim(epoch).await.map_err(|error| port_error(&error))?;
@@ -185,9 +190,11 @@ impl Keeper {
             Ok(report) => {
                 for member in self.members.values_mut() {
                     let id = member.id();
-                    let open = report.instances.iter().filter(|seen| seen.id == id).map(|seen| seen.open + seen.tunnels);
+                    let open =
+                        report.instances.iter().filter(|seen| seen.id == id).map(|seen| seen.open + seen.tunnels);
                     member.open = open.sum();
                 }
+                self.in_force.acknowledged(report.acknowledged);
                 self.report = Ok(report);
                 Ok(())
             }
@@ -277,9 +284,9 @@ impl Keeper {
         };
         let ordered = self.ordered(slot);
         let ready: Vec<&&Member> = ordered.iter().filter(|m| m.is_ready() && confirmed(&m.id())).collect();
-        let routed = self.route_seen().map_or(u16::MAX, |seen| {
-            seen.splits().map(|split| split.routed(slot, order.desired)).max().unwrap_or(0)
-        });
+        let routed = self
+            .route_seen()
+            .map_or(u16::MAX, |seen| seen.splits().map(|split| split.routed(slot, order.desired)).max().unwrap_or(0));
         let unrouted = ordered.iter().skip(usize::from(routed)).filter(|member| member.open > 0).count();
         SetSeen {
             rev: order.rev,
@@ -342,7 +349,10 @@ impl Keeper {
         let report = self.report.as_ref();
         let circuit = report.ok().and_then(|report| report.circuit.first()).map(|broken| {
             let slot = broken.slot;
-            format!("the instances of slot {slot} refuse or reset; {} requests were answered by the other one", broken.requests)
+            format!(
+                "the instances of slot {slot} refuse or reset; {} requests were answered by the other one",
+                broken.requests
+            )
         });
         RouterSeen {
             addresses: addresses.into_iter().map(|(name, address)| (name, address.to_string())).collect(),

@@ -8,8 +8,8 @@ use serin_supervisor::health::{Health, Readiness};
 use serin_supervisor::monitor::{self, Watched};
 use serin_supervisor::program::Program;
 use serin_supervisor::reserve::{self, Choice};
-use serin_supervisor::template::{self, Values};
-use serin_supervisor::{Found, Instance, Phase, State, limits};
+use serin_supervisor::template;
+use serin_supervisor::{Found, Instance, Phase, State};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -138,10 +138,8 @@ pub(crate) fn create(layout: &Layout, badge: &Badge, service: &str) -> Result<In
     let port = reserve::port(&instances, &dir, &choice).map_err(|error| error.to_string())?;
     let text = serde_json::to_vec_pretty(badge).map_err(|error| error.to_string())?;
     std::fs::write(dir.join(BADGE), text).map_err(|error| format!("{}: {error}", dir.join(BADGE).display()))?;
-    let mut program = program(what)?;
-    let instance = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let values = Values { port: Some(port), instance, configs: Default::default() };
-    template::render(&dir, &mut program, &what.config, values).map_err(|error| error.to_string())?;
+    let program =
+        template::render(program(what)?, &what.config, &dir, Some(port)).map_err(|error| error.to_string())?;
     Instance::create(&dir, &program).map_err(|error| error.to_string())
 }
 
@@ -154,7 +152,6 @@ fn program(what: &Runnable) -> Result<Program, String> {
         restart: what.restart,
         stop: what.stop,
         log: what.log,
-        limits: limits::resolve(&what.limits).map_err(|error| error.to_string())?,
         ..Program::new(what.argv.clone())
     })
 }

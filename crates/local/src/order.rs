@@ -79,9 +79,8 @@ impl Orders {
     }
 
     fn replace(&mut self, content: Content) -> Result<(), PortError> {
-        let failed = |error: std::io::Error| {
-            PortError::Failed(format!("{} cannot be written: {error}", self.path.display()))
-        };
+        let failed =
+            |error: std::io::Error| PortError::Failed(format!("{} cannot be written: {error}", self.path.display()));
         let text = serde_json::to_vec_pretty(&content).map_err(|error| failed(error.into()))?;
         let new = self.path.with_extension("json.new");
         let mut file = std::fs::File::create(&new).map_err(failed)?;

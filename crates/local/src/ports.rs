@@ -54,6 +54,10 @@ impl Router for LocalRouter {
         self.0.lock().await.route_seen()
     }
 
+    async fn orient(&mut self, good: Slot) {
+        self.0.lock().await.orient(good);
+    }
+
     async fn write(&mut self, route: Route, lease_ms: u64) -> Result<(), PortError> {
         self.0.lock().await.write_route(route, lease_ms).await
     }

@@ -61,7 +61,7 @@ impl InForce {
     }
 
     /// Forgets what no worker goes by any more.
-    fn acknowledged(&mut self, version: u64) {
+    pub fn acknowledged(&mut self, version: u64) {
         let last = self.routes.iter().rposition(|(known, _)| *known <= version);
         if let Some(last) = last {
             self.routes.drain(..last);
@@ -70,8 +70,7 @@ impl InForce {
 
     /// The accepted route and all that may be in force. What the proxy accepted from an earlier controller is read from
     /// its report.
-    pub fn seen(&mut self, report: &Report, asked: Option<Route>) -> RouteSeen {
-        self.acknowledged(report.acknowledged);
+    pub fn seen(&self, report: &Report, asked: Option<Route>) -> RouteSeen {
         let reported = Route {
             split: report.split.map_or(Route::NOWHERE.split, from_proxy),
             fallback: report.fallback.map(from_proxy),
