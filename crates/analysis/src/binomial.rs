@@ -79,10 +79,7 @@ mod tests {
                 }
             }
         }
-        assert!(
-            both[0] > 1_000 && both[1] > 1_000,
-            "both answers are exercised: {both:?}"
-        );
+        assert!(both[0] > 1_000 && both[1] > 1_000, "both answers are exercised: {both:?}");
     }
 
     #[test]
@@ -91,14 +88,8 @@ mod tests {
         assert!(!rarer_than(10, 0, 0, 1), "none is none");
         assert!(!rarer_than(10, 10, 1_000_000, 999_999), "with a rate of 1 nothing is");
         assert!(!rarer_than(0, 0, 10_000, 1_000));
-        assert!(
-            rarer_than(u64::MAX - 1, u64::MAX - 1, 10_000, 1_000),
-            "huge counts neither overflow nor hang"
-        );
-        assert!(
-            !rarer_than(1 << 40, 1 << 30, 10_000, 1_000),
-            "2^30 of 2^40 is less than 1 %"
-        );
+        assert!(rarer_than(u64::MAX - 1, u64::MAX - 1, 10_000, 1_000), "huge counts neither overflow nor hang");
+        assert!(!rarer_than(1 << 40, 1 << 30, 10_000, 1_000), "2^30 of 2^40 is less than 1 %");
     }
 
     #[test]
@@ -106,10 +97,7 @@ mod tests {
         for trials in [20_u64, 125, 1_500, 100_000] {
             let first = (0..=trials).find(|hits| rarer_than(trials, *hits, 10_000, 1_000));
             let first = first.expect("all of them failing is rare");
-            assert!(
-                (first..=trials.min(first + 500)).all(|hits| rarer_than(trials, hits, 10_000, 1_000)),
-                "{trials}"
-            );
+            assert!((first..=trials.min(first + 500)).all(|hits| rarer_than(trials, hits, 10_000, 1_000)), "{trials}");
             assert!(first > trials / 100, "{trials}: {first} is above the limit itself");
         }
     }

@@ -56,11 +56,7 @@ pub const fn bucket_floor(index: usize) -> u64 {
 
 /// The largest number of nanoseconds that falls into bucket `index`; `None` for the last bucket, which has no end.
 const fn bucket_ceiling(index: usize) -> Option<u64> {
-    if index + 1 < BUCKETS {
-        Some(bucket_floor(index + 1) - 1)
-    } else {
-        None
-    }
+    if index + 1 < BUCKETS { Some(bucket_floor(index + 1) - 1) } else { None }
 }
 
 /// A bound on a latency, in nanoseconds.
@@ -80,9 +76,7 @@ pub struct Histogram {
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self {
-            counts: Box::new([0; BUCKETS]),
-        }
+        Self { counts: Box::new([0; BUCKETS]) }
     }
 }
 
@@ -90,9 +84,7 @@ impl Histogram {
     /// Builds one from a count per bucket, in the order of [`bucket`].
     #[must_use]
     pub fn from_counts(counts: &[u64; BUCKETS]) -> Self {
-        Self {
-            counts: Box::new(*counts),
-        }
+        Self { counts: Box::new(*counts) }
     }
 
     /// Counts one request that took `nanos`.
@@ -121,9 +113,7 @@ impl Histogram {
     /// How many requests certainly took longer than `nanos`: those in buckets that lie wholly above it.
     #[must_use]
     pub fn above(&self, nanos: u64) -> u64 {
-        self.counts[bucket(nanos) + 1..]
-            .iter()
-            .fold(0, |sum, count| sum.saturating_add(*count))
+        self.counts[bucket(nanos) + 1..].iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// An upper bound of the quantile `per_hundred` / 100 (nearest rank: the smallest observed latency that at least that share of the
@@ -161,11 +151,7 @@ impl Histogram {
             return None;
         }
         let mean = u64::try_from(sum.div_ceil(total)).unwrap_or(u64::MAX);
-        Some(if self.counts[BUCKETS - 1] == 0 {
-            Bound::AtMost(mean)
-        } else {
-            Bound::AtLeast(mean)
-        })
+        Some(if self.counts[BUCKETS - 1] == 0 { Bound::AtMost(mean) } else { Bound::AtLeast(mean) })
     }
 
     /// What was counted since `earlier`, or `None` when some count went backwards.
@@ -201,9 +187,7 @@ impl<'de> Deserialize<'de> for Histogram {
         let mut lowest = 0;
         for (index, count) in Vec::<(usize, u64)>::deserialize(deserializer)? {
             if index < lowest || index >= BUCKETS {
-                return Err(D::Error::custom(
-                    "histogram buckets must rise from 0 to 240, each at most once",
-                ));
+                return Err(D::Error::custom("histogram buckets must rise from 0 to 240, each at most once"));
             }
             result.counts[index] = count;
             lowest = index + 1;
@@ -250,11 +234,7 @@ mod tests {
         assert_eq!(histogram.quantile(50), Some(Bound::AtLeast(OVERFLOW_NS)));
         assert_eq!(histogram.mean(), Some(Bound::AtLeast(OVERFLOW_NS)));
         assert_eq!(histogram.above(OVERFLOW_NS - 1), 1);
-        assert_eq!(
-            histogram.above(OVERFLOW_NS),
-            0,
-            "it is in the same bucket, so it is not certainly above"
-        );
+        assert_eq!(histogram.above(OVERFLOW_NS), 0, "it is in the same bucket, so it is not certainly above");
     }
 
     #[test]

@@ -23,10 +23,7 @@ pub struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self {
-            consecutive: 2,
-            total: 5,
-        }
+        Self { consecutive: 2, total: 5 }
     }
 }
 
@@ -128,10 +125,7 @@ impl Checks {
             if let Some(text) = unusable(check.metric) {
                 return Err(ChecksError { text });
             }
-            if let Method::Proof {
-                alpha_ppm: 0 | 250_001..,
-            } = check.method
-            {
+            if let Method::Proof { alpha_ppm: 0 | 250_001.. } = check.method {
                 return refuse(
                     "`alpha` must be above 0% and at most 25%: write the chance of a false alarm per look, such as 0.1",
                 );
@@ -176,10 +170,7 @@ impl History {
     /// What the next step of the same release begins with: only the total of failures outlives a step.
     #[must_use]
     pub fn next_step(&self) -> Self {
-        Self {
-            failed_total: self.failed_total,
-            ..Self::default()
-        }
+        Self { failed_total: self.failed_total, ..Self::default() }
     }
 }
 
@@ -254,11 +245,7 @@ pub fn judge(checks: &Checks, history: &History, measurements: &[Measurement]) -
             Outcome::Pass | Outcome::Fail | Outcome::Inconclusive => Verdict::Inconclusive,
         }
     };
-    Judgement {
-        verdict,
-        history: next,
-        text: explain(checks, &next, outcome, verdict, measurements),
-    }
+    Judgement { verdict, history: next, text: explain(checks, &next, outcome, verdict, measurements) }
 }
 
 fn has(measurements: &[Measurement], outcome: Outcome) -> bool {
@@ -288,16 +275,10 @@ fn explain(
     let Budget { consecutive, total } = checks.budget;
     match (verdict, outcome) {
         (Verdict::Fail, Outcome::Fail) if consecutive > 0 && history.failed >= consecutive => {
-            text.push_str(&format!(
-                " (failed {} in a row; {consecutive} decide)",
-                rounds(history.failed)
-            ));
+            text.push_str(&format!(" (failed {} in a row; {consecutive} decide)", rounds(history.failed)));
         }
         (Verdict::Fail, Outcome::Fail) => {
-            text.push_str(&format!(
-                " (failed {} altogether; {total} decide)",
-                rounds(history.failed_total)
-            ));
+            text.push_str(&format!(" (failed {} altogether; {total} decide)", rounds(history.failed_total)));
         }
         (Verdict::Fail, Outcome::Error) => {
             text.push_str(&format!(" (no data for {} in a row)", rounds(history.errors)))
@@ -311,11 +292,7 @@ fn explain(
             ));
         }
         (Verdict::Inconclusive, Outcome::Pass) => {
-            text.push_str(&format!(
-                " (passed {} in a row of {})",
-                rounds(history.passed),
-                checks.passes
-            ));
+            text.push_str(&format!(" (passed {} in a row of {})", rounds(history.passed), checks.passes));
         }
         (Verdict::Pass | Verdict::Error | Verdict::Inconclusive, _) => {}
     }
@@ -323,11 +300,7 @@ fn explain(
 }
 
 fn rounds(count: u32) -> String {
-    if count == 1 {
-        "1 round".to_string()
-    } else {
-        format!("{count} rounds")
-    }
+    if count == 1 { "1 round".to_string() } else { format!("{count} rounds") }
 }
 
 #[cfg(test)]

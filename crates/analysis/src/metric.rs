@@ -122,12 +122,7 @@ impl Check {
     /// A check with the default method, minimum and policy.
     #[must_use]
     pub fn new(metric: Metric) -> Self {
-        Self {
-            metric,
-            method: Method::default(),
-            min_samples: Self::DEFAULT_MIN_SAMPLES,
-            no_data: NoData::default(),
-        }
+        Self { metric, method: Method::default(), min_samples: Self::DEFAULT_MIN_SAMPLES, no_data: NoData::default() }
     }
 }
 
@@ -214,17 +209,8 @@ impl Metric {
                 let rate = Ppm::of(good, samples);
                 // Compared by cross multiplication: the rounding of `rate` decides nothing.
                 let holds = u128::from(good) * 1_000_000 >= u128::from(samples) * u128::from(min.get());
-                let text = format!(
-                    "success rate {} {} {min}",
-                    percent(rate),
-                    if holds { ">=" } else { "<" }
-                );
-                Some(Figure {
-                    value: Value::Ppm(rate),
-                    holds,
-                    samples,
-                    text,
-                })
+                let text = format!("success rate {} {} {min}", percent(rate), if holds { ">=" } else { "<" });
+                Some(Figure { value: Value::Ppm(rate), holds, samples, text })
             }
             Self::Latency { of, max_ns } => {
                 let bound = match of.per_hundred() {
@@ -237,27 +223,14 @@ impl Metric {
                     Bound::AtMost(ns) => {
                         let holds = ns <= max_ns;
                         let sign = if holds { "<=" } else { ">" };
-                        (
-                            Value::Ns(ns),
-                            holds,
-                            format!("{name} {} {sign} {limit}", measured_ms(ns, max_ns)),
-                        )
+                        (Value::Ns(ns), holds, format!("{name} {} {sign} {limit}", measured_ms(ns, max_ns)))
                     }
                     Bound::AtLeast(ns) => {
                         let at_least = measured_ms(ns, max_ns);
-                        (
-                            Value::AtLeastNs(ns),
-                            false,
-                            format!("{name} at least {at_least}, not surely <= {limit}"),
-                        )
+                        (Value::AtLeastNs(ns), false, format!("{name} at least {at_least}, not surely <= {limit}"))
                     }
                 };
-                Some(Figure {
-                    value,
-                    holds,
-                    samples,
-                    text,
-                })
+                Some(Figure { value, holds, samples, text })
             }
         }
     }
@@ -282,12 +255,7 @@ impl Metric {
 /// The outcome is `Error` when the counts contradict themselves (more failed than finished), never a panic.
 #[must_use]
 pub fn measure(check: &Check, window: &Window) -> Measurement {
-    let Check {
-        metric,
-        method,
-        min_samples,
-        no_data,
-    } = *check;
+    let Check { metric, method, min_samples, no_data } = *check;
     if window.round.failed > window.round.finished || window.step.failed > window.step.finished {
         return unreachable(check, "the data plane counted more failed than finished requests");
     }
@@ -302,26 +270,11 @@ pub fn measure(check: &Check, window: &Window) -> Measurement {
             NoData::Fail => Outcome::Fail,
             NoData::Pass => Outcome::Pass,
         };
-        let text = format!(
-            "{}: {} of the {} needed",
-            metric.name(),
-            requests(samples),
-            min_samples.max(1)
-        );
-        return Measurement {
-            value: None,
-            limit: metric.limit(),
-            samples,
-            result: outcome,
-            text,
-        };
+        let text = format!("{}: {} of the {} needed", metric.name(), requests(samples), min_samples.max(1));
+        return Measurement { value: None, limit: metric.limit(), samples, result: outcome, text };
     };
     match method {
-        Method::Point => conclude(
-            metric,
-            if reading.holds { Outcome::Pass } else { Outcome::Fail },
-            reading,
-        ),
+        Method::Point => conclude(metric, if reading.holds { Outcome::Pass } else { Outcome::Fail }, reading),
         Method::Proof { alpha_ppm } => {
             if metric.proven_broken(&window.step, alpha_ppm) {
                 return conclude(metric, Outcome::Fail, reading);
@@ -335,8 +288,7 @@ pub fn measure(check: &Check, window: &Window) -> Measurement {
                 return conclude(metric, Outcome::Pass, reading);
             }
             let mut open = conclude(metric, Outcome::Inconclusive, reading);
-            open.text
-                .push_str(&format!(", but {} prove nothing yet", requests(open.samples)));
+            open.text.push_str(&format!(", but {} prove nothing yet", requests(open.samples)));
             open
         }
     }

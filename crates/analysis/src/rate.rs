@@ -135,9 +135,7 @@ mod tests {
         ] {
             assert_eq!(Ppm::parse_percent(text).map(Ppm::get), Ok(ppm), "{text}");
         }
-        for text in [
-            "", "%", "-1", "100.0001", "101", "99.12345", "9e1", "99.", ".5", "NaN", "99,5", "+5", "1 2",
-        ] {
+        for text in ["", "%", "-1", "100.0001", "101", "99.12345", "9e1", "99.", ".5", "NaN", "99,5", "+5", "1 2"] {
             let error = Ppm::parse_percent(text).expect_err(text);
             assert!(error.to_string().contains("such as 99.95"), "{text}");
         }

@@ -63,10 +63,7 @@ impl Reading {
     /// Begins at these cumulative counters: nothing that they hold belongs to the step.
     #[must_use]
     pub fn begin(counters: Sample) -> Self {
-        Self {
-            last: counters,
-            step: Sample::default(),
-        }
+        Self { last: counters, step: Sample::default() }
     }
 
     /// Takes the next reading and returns what happened since the last one.
@@ -77,11 +74,7 @@ impl Reading {
         };
         self.step.add(&round);
         self.last = counters;
-        Window {
-            round,
-            step: self.step.clone(),
-            restarted,
-        }
+        Window { round, step: self.step.clone(), restarted }
     }
 }
 
@@ -94,11 +87,7 @@ mod tests {
         for nanos in latencies {
             latency.record(*nanos);
         }
-        Sample {
-            finished,
-            failed,
-            latency,
-        }
+        Sample { finished, failed, latency }
     }
 
     #[test]

@@ -23,31 +23,15 @@ pub(crate) fn exact_ms(nanos: u64) -> String {
 
 /// A measured duration, rounded away from `limit` so that the comparison reads as it was decided: to milliseconds, or below 10 ms to microseconds.
 pub(crate) fn measured_ms(nanos: u64, limit: u64) -> String {
-    let unit = if nanos.min(limit) < 10_000_000 {
-        1_000
-    } else {
-        1_000_000
-    };
-    let rounded = if nanos > limit {
-        nanos.div_ceil(unit).saturating_mul(unit)
-    } else {
-        nanos / unit * unit
-    };
+    let unit = if nanos.min(limit) < 10_000_000 { 1_000 } else { 1_000_000 };
+    let rounded = if nanos > limit { nanos.div_ceil(unit).saturating_mul(unit) } else { nanos / unit * unit };
     // Rounding down may reach 0 for what took some hundred nanoseconds.
-    if rounded == 0 && nanos > 0 {
-        exact_ms(nanos)
-    } else {
-        exact_ms(rounded)
-    }
+    if rounded == 0 && nanos > 0 { exact_ms(nanos) } else { exact_ms(rounded) }
 }
 
 /// `1 request`, `20 requests`.
 pub(crate) fn requests(count: u64) -> String {
-    if count == 1 {
-        "1 request".to_string()
-    } else {
-        format!("{count} requests")
-    }
+    if count == 1 { "1 request".to_string() } else { format!("{count} requests") }
 }
 
 #[cfg(test)]

@@ -73,19 +73,12 @@ struct Found {
 }
 
 fn simulate(method: Method, rate: f64, releases: u32) -> Found {
-    let metric = Metric::SuccessRate {
-        min: Ppm::parse_percent("99").expect("a percentage"),
-    };
-    let checks = Checks::new(vec![Check {
-        method,
-        ..Check::new(metric)
-    }]);
+    let metric = Metric::SuccessRate { min: Ppm::parse_percent("99").expect("a percentage") };
+    let checks = Checks::new(vec![Check { method, ..Check::new(metric) }]);
     assert_eq!(checks.interval_ms, 5_000);
     let errors = Binomial::new(REQUESTS_PER_ROUND, rate);
     let mut random = Random(SEED);
-    let times: Vec<f64> = (0..releases)
-        .filter_map(|_| release(&checks, &errors, &mut random))
-        .collect();
+    let times: Vec<f64> = (0..releases).filter_map(|_| release(&checks, &errors, &mut random)).collect();
     let found = Found {
         share: times.len() as f64 / f64::from(releases),
         mean: times.iter().sum::<f64>() / times.len().max(1) as f64,
@@ -111,17 +104,13 @@ fn a_fifth_of_errors_is_always_gone_within_15_seconds() {
 /// A release that was good for minutes and then turns bad: the step so far still looks fine on the whole, the round does not.
 #[test]
 fn a_fault_late_in_a_long_step_is_gone_as_fast() {
-    let checks = Checks::new(vec![Check::new(Metric::SuccessRate {
-        min: Ppm::parse_percent("99").expect("a percentage"),
-    })]);
+    let checks =
+        Checks::new(vec![Check::new(Metric::SuccessRate { min: Ppm::parse_percent("99").expect("a percentage") })]);
     let bad = Binomial::new(REQUESTS_PER_ROUND, 0.20);
     let mut random = Random(SEED);
     for _ in 0..1_000 {
         let mut reading = Reading::begin(Sample::default());
-        let mut counters = Sample {
-            finished: 60_000,
-            ..Sample::default()
-        };
+        let mut counters = Sample { finished: 60_000, ..Sample::default() };
         let mut history = History::default();
         let mut verdicts = Vec::new();
         for _ in 0..3 {

@@ -20,22 +20,9 @@ impl Random {
 }
 
 fn value(of: Latency, sample: &Sample) -> u64 {
-    let check = Check {
-        method: Method::Point,
-        ..Check::new(Metric::Latency {
-            of,
-            max_ns: 1_000_000_000,
-        })
-    };
-    let check = Check {
-        min_samples: 1,
-        ..check
-    };
-    let window = Window {
-        round: sample.clone(),
-        step: sample.clone(),
-        restarted: false,
-    };
+    let check = Check { method: Method::Point, ..Check::new(Metric::Latency { of, max_ns: 1_000_000_000 }) };
+    let check = Check { min_samples: 1, ..check };
+    let window = Window { round: sample.clone(), step: sample.clone(), restarted: false };
     match measure(&check, &window).value {
         Some(Value::Ns(ns)) => ns,
         other => panic!("expected an upper bound, got {other:?}"),
@@ -48,15 +35,9 @@ fn exact_quantile(sorted: &[u64], per_hundred: usize) -> u64 {
 
 /// `bound` is not below `exact` and bound^8 < 2 exact^8 (in logarithms, with room for nothing but the float's own error).
 fn assert_tight(bound: u64, exact: f64, what: &str) {
-    assert!(
-        bound as f64 >= exact * (1.0 - 1e-12),
-        "{what}: {bound} is below {exact}"
-    );
+    assert!(bound as f64 >= exact * (1.0 - 1e-12), "{what}: {bound} is below {exact}");
     let factor = bound as f64 / exact.max(1024.0);
-    assert!(
-        factor < 2_f64.powf(0.125) * (1.0 + 1e-9),
-        "{what}: {bound} is {factor} times {exact}"
-    );
+    assert!(factor < 2_f64.powf(0.125) * (1.0 + 1e-9), "{what}: {bound} is {factor} times {exact}");
 }
 
 #[test]
@@ -72,42 +53,24 @@ fn bounds_hold_for_many_shapes_of_data() {
                 2 => (1 << random.below(39)) + random.below(1_000),
                 3 => {
                     20_000_000
-                        + if random.below(100) == 0 {
-                            random.below(3_000_000_000)
-                        } else {
-                            random.below(1_000_000)
-                        }
+                        + if random.below(100) == 0 { random.below(3_000_000_000) } else { random.below(1_000_000) }
                 }
                 _ => random.next() >> (25 + random.below(39)),
             })
             .map(|nanos| nanos.min(OVERFLOW_NS - 1))
             .collect();
-        let mut sample = Sample {
-            finished: size as u64,
-            ..Sample::default()
-        };
+        let mut sample = Sample { finished: size as u64, ..Sample::default() };
         data.iter().for_each(|nanos| sample.latency.record(*nanos));
         data.sort_unstable();
         for (of, per_hundred) in [(Latency::P50, 50), (Latency::P90, 90), (Latency::P99, 99)] {
             let exact = exact_quantile(&data, per_hundred);
-            assert_tight(
-                value(of, &sample),
-                exact as f64,
-                &format!("shape {shape} p{per_hundred} of {size}"),
-            );
+            assert_tight(value(of, &sample), exact as f64, &format!("shape {shape} p{per_hundred} of {size}"));
         }
         // Each of the small ones may be reported as 1023 ns, so the mean's bound is measured against that.
         let mean = data.iter().map(|nanos| (*nanos).max(1023) as f64).sum::<f64>() / size as f64;
-        assert_tight(
-            value(Latency::Mean, &sample).max(1023),
-            mean,
-            &format!("shape {shape} mean of {size}"),
-        );
+        assert_tight(value(Latency::Mean, &sample).max(1023), mean, &format!("shape {shape} mean of {size}"));
         let plain = data.iter().sum::<u64>() as f64 / size as f64;
-        assert!(
-            value(Latency::Mean, &sample) as f64 >= plain,
-            "shape {shape}: the mean's bound is not below the mean"
-        );
+        assert!(value(Latency::Mean, &sample) as f64 >= plain, "shape {shape}: the mean's bound is not below the mean");
     }
 }
 
@@ -116,10 +79,7 @@ fn the_factor_is_really_reached() {
     let worst = (0..240)
         .map(|index| {
             let floor = serin_analysis::bucket_floor(index).max(1024);
-            let mut sample = Sample {
-                finished: 1,
-                ..Sample::default()
-            };
+            let mut sample = Sample { finished: 1, ..Sample::default() };
             sample.latency.record(floor.min(OVERFLOW_NS - 1));
             value(Latency::P50, &sample) as f64 / floor as f64
         })

@@ -5,20 +5,12 @@ use alloc::vec;
 const ALL: [Outcome; 4] = [Outcome::Pass, Outcome::Fail, Outcome::Inconclusive, Outcome::Error];
 
 fn checks(count: usize) -> Checks {
-    let check = Check::new(Metric::SuccessRate {
-        min: Ppm::new(990_000).expect("in range"),
-    });
+    let check = Check::new(Metric::SuccessRate { min: Ppm::new(990_000).expect("in range") });
     Checks::new(vec![check; count])
 }
 
 fn found(result: Outcome) -> Measurement {
-    Measurement {
-        value: None,
-        limit: Value::Ppm(Ppm::ONE),
-        samples: 20,
-        result,
-        text: format!("{result:?}"),
-    }
+    Measurement { value: None, limit: Value::Ppm(Ppm::ONE), samples: 20, result, text: format!("{result:?}") }
 }
 
 fn run(checks: &Checks, rounds: &[Outcome]) -> (Vec<Verdict>, History) {
@@ -37,15 +29,8 @@ use Outcome::{Error as E, Fail as F, Inconclusive as I, Pass as P};
 #[test]
 fn two_failures_in_a_row_decide_and_a_pass_between_does_not_count_towards_the_row() {
     assert_eq!(run(&checks(1), &[F, F]).0, [Verdict::Inconclusive, Verdict::Fail]);
-    assert_eq!(
-        run(&checks(1), &[F, P, F]).0,
-        [Verdict::Inconclusive, Verdict::Pass, Verdict::Inconclusive]
-    );
-    assert_eq!(
-        run(&checks(1), &[F, I, E, F]).0[3],
-        Verdict::Fail,
-        "only a pass ends a row of failures"
-    );
+    assert_eq!(run(&checks(1), &[F, P, F]).0, [Verdict::Inconclusive, Verdict::Pass, Verdict::Inconclusive]);
+    assert_eq!(run(&checks(1), &[F, I, E, F]).0[3], Verdict::Fail, "only a pass ends a row of failures");
 }
 
 #[test]
@@ -53,10 +38,7 @@ fn the_total_is_never_reset_not_even_by_the_next_step() {
     let (verdicts, history) = run(&checks(1), &[F, P, F, P, F, P, F, P]);
     assert!(!verdicts.contains(&Verdict::Fail));
     let next = history.next_step();
-    assert_eq!(
-        (next.failed_total, next.rounds, next.passed, next.failed, next.errors),
-        (4, 0, 0, 0, 0)
-    );
+    assert_eq!((next.failed_total, next.rounds, next.passed, next.failed, next.errors), (4, 0, 0, 0, 0));
     let last = judge(&checks(1), &next, &[found(F)]);
     assert_eq!(last.verdict, Verdict::Fail);
     assert_eq!(last.text, "Fail (failed 5 rounds altogether; 5 decide)");
@@ -65,17 +47,11 @@ fn the_total_is_never_reset_not_even_by_the_next_step() {
 #[test]
 fn a_round_counts_once_however_many_checks_fail() {
     let mut checks = checks(3);
-    checks.budget = Budget {
-        consecutive: 0,
-        total: 2,
-    };
+    checks.budget = Budget { consecutive: 0, total: 2 };
     let first = judge(&checks, &History::default(), &[found(F), found(F), found(P)]);
     assert_eq!((first.verdict, first.history.failed_total), (Verdict::Inconclusive, 1));
     assert_eq!(first.text, "Fail; Fail (failed 1 round in a row, 1 altogether)");
-    assert_eq!(
-        judge(&checks, &first.history, &[found(P), found(P), found(F)]).verdict,
-        Verdict::Fail
-    );
+    assert_eq!(judge(&checks, &first.history, &[found(P), found(P), found(F)]).verdict, Verdict::Fail);
 }
 
 #[test]
@@ -94,20 +70,15 @@ fn passes_must_be_consecutive() {
 #[test]
 fn errors_have_their_own_patience_and_then_the_policy_speaks() {
     let mut checks = checks(1);
-    for (on_error, last) in [
-        (OnError::Wait, Verdict::Error),
-        (OnError::Fail, Verdict::Fail),
-        (OnError::Pass, Verdict::Pass),
-    ] {
+    for (on_error, last) in
+        [(OnError::Wait, Verdict::Error), (OnError::Fail, Verdict::Fail), (OnError::Pass, Verdict::Pass)]
+    {
         checks.on_error = on_error;
         let (verdicts, _) = run(&checks, &[E, E, E, E]);
         assert_eq!(verdicts[..3], [Verdict::Error; 3]);
         assert_eq!(verdicts[3], last);
         let (verdicts, history) = run(&checks, &[E, E, E, I, E, E, E]);
-        assert!(
-            !verdicts.contains(&Verdict::Fail) && !verdicts.contains(&Verdict::Pass),
-            "any answer begins anew"
-        );
+        assert!(!verdicts.contains(&Verdict::Fail) && !verdicts.contains(&Verdict::Pass), "any answer begins anew");
         assert_eq!(history.failed_total, 0, "an error is no failure");
     }
 }
@@ -116,16 +87,10 @@ fn errors_have_their_own_patience_and_then_the_policy_speaks() {
 fn a_missing_measurement_and_a_missing_check_are_never_a_pass() {
     let checks_two = checks(2);
     for measurements in [vec![], vec![found(P)], vec![found(P); 3]] {
-        assert_eq!(
-            judge(&checks_two, &History::default(), &measurements).verdict,
-            Verdict::Error
-        );
+        assert_eq!(judge(&checks_two, &History::default(), &measurements).verdict, Verdict::Error);
     }
     let none = judge(&checks(0), &History::default(), &[]);
-    assert_eq!(
-        (none.verdict, none.text.as_str()),
-        (Verdict::Inconclusive, "there is no check")
-    );
+    assert_eq!((none.verdict, none.text.as_str()), (Verdict::Inconclusive, "there is no check"));
 }
 
 #[test]
@@ -141,14 +106,8 @@ fn on_error_pass_does_not_hide_what_the_other_checks_say() {
     let mut checks = checks(2);
     checks.on_error = OnError::Pass;
     checks.errors = 1;
-    assert_eq!(
-        judge(&checks, &History::default(), &[found(E), found(P)]).verdict,
-        Verdict::Pass
-    );
-    assert_eq!(
-        judge(&checks, &History::default(), &[found(E), found(I)]).verdict,
-        Verdict::Inconclusive
-    );
+    assert_eq!(judge(&checks, &History::default(), &[found(E), found(P)]).verdict, Verdict::Pass);
+    assert_eq!(judge(&checks, &History::default(), &[found(E), found(I)]).verdict, Verdict::Inconclusive);
 }
 
 /// Every sequence of up to 8 rounds under several budgets, against a plain restatement of the rules over the whole sequence.
@@ -190,11 +149,7 @@ fn restated(checks: &Checks, rounds: &[Outcome]) -> Verdict {
     let passed = |at: usize| rounds[at] == P || forgiven(at);
     for upto in 1..=rounds.len() {
         let failures = rounds[..upto].iter().filter(|o| **o == F).count() as u32;
-        let since = (0..upto)
-            .rev()
-            .take_while(|at| !passed(*at))
-            .filter(|at| rounds[*at] == F)
-            .count() as u32;
+        let since = (0..upto).rev().take_while(|at| !passed(*at)).filter(|at| rounds[*at] == F).count() as u32;
         let blind = checks.on_error == OnError::Fail && trailing_errors(upto) >= checks.errors;
         if (total > 0 && failures >= total) || (consecutive > 0 && since >= consecutive) || blind {
             return Verdict::Fail;
@@ -219,24 +174,10 @@ fn useless_checks_are_refused_with_what_to_write_instead() {
         |c| c.interval_ms = 0,
         |c| c.passes = 0,
         |c| c.errors = 0,
-        |c| {
-            c.budget = Budget {
-                consecutive: 0,
-                total: 0,
-            }
-        },
+        |c| c.budget = Budget { consecutive: 0, total: 0 },
         |c| c.checks[0].method = Method::Proof { alpha_ppm: 0 },
-        |c| {
-            c.checks[0].metric = Metric::Latency {
-                of: crate::Latency::P99,
-                max_ns: u64::MAX,
-            }
-        },
-        |c| {
-            c.checks[0].metric = Metric::SuccessRate {
-                min: Ppm::ONE.complement(),
-            }
-        },
+        |c| c.checks[0].metric = Metric::Latency { of: crate::Latency::P99, max_ns: u64::MAX },
+        |c| c.checks[0].metric = Metric::SuccessRate { min: Ppm::ONE.complement() },
     ];
     for (index, spoil) in spoil.iter().enumerate() {
         let mut checks = checks(1);
