@@ -138,7 +138,10 @@ pub(super) fn durably<T>(
     database: &Database,
     write: impl FnOnce(&WriteTransaction) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let transaction = database.begin_write()?;
+    let mut transaction = database.begin_write()?;
+    // One more fsync, and worth it: all data is on the disk before the header names it, so a write that finds no room leaves the commit undone.
+    // In one phase redb may refuse a commit with an error and find it valid when it opens the file again.
+    transaction.set_two_phase_commit(true);
     match write(&transaction) {
         Ok(value) => {
             transaction.commit()?;

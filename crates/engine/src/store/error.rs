@@ -47,8 +47,8 @@ pub enum OpenError {
 pub enum StoreError {
     /// The disk or the file system did not let us.
     ///
-    /// A commit that fails so is normally not there at all. When the last sync itself failed, nobody can say whether it reached the disk: read
-    /// again what was to be written, and decide anew.
+    /// A commit that found no room is not there. One whose very last step failed (the header that makes it valid, or that header's sync) may
+    /// be there, whole: read again what was to be written, and decide anew.
     #[error("cannot {action} the store {path}: {source}{hint}", path = path.display(), hint = hint(source))]
     Io {
         /// The store's file.
@@ -92,19 +92,20 @@ impl OpenError {
         Self::Io { path: path.to_path_buf(), source: source.into() }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "not our enum, and not exhaustive: what else it says is damage")]
     pub(super) fn database(path: &Path, error: impl Into<redb::Error>) -> Self {
         let path = path.to_path_buf();
         match error.into() {
             redb::Error::Io(source) if is_damage(&source) => Self::Corrupt { path, what: source.to_string() },
             redb::Error::Io(source) => Self::Io { path, source },
             redb::Error::DatabaseAlreadyOpen => Self::Locked { path, holder: "another process".to_string() },
-            // The enum is not exhaustive and not ours: whatever else a database may say about itself while it is opened is damage.
             other => Self::Corrupt { path, what: other.to_string() },
         }
     }
 }
 
 impl StoreError {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "not our enum, and not exhaustive: what else it says is damage")]
     pub(super) fn storage(path: &Path, action: &'static str, error: redb::Error) -> Self {
         let path = path.to_path_buf();
         match error {

@@ -63,7 +63,8 @@ fn schema(database: &Database) -> Result<Option<u64>, redb::Error> {
 }
 
 fn raise_epoch(database: &Database) -> Result<(u64, u64), redb::Error> {
-    let transaction = database.begin_write()?;
+    let mut transaction = database.begin_write()?;
+    transaction.set_two_phase_commit(true);
     let (epoch, last);
     {
         // Opening a table makes it; so readers find every one of them.

@@ -96,7 +96,8 @@ fn a_commit_that_contradicts_the_store_changes_nothing() {
         store.commit(&whole(n)).expect("commit");
     }
     let before = dump(&store);
-    let refused: [(&str, fn(&mut Commit)); 12] = [
+    type Spoil = fn(&mut Commit);
+    let refused: [(&str, Spoil); 12] = [
         ("64 lower-case", |c| c.put_revision(3, "ABC", "").expect("plain")),
         ("64 lower-case", |c| c.put_revision(3, &"A".repeat(64), "").expect("plain")),
         ("has the id 1, not 3", |c| c.put_revision(3, &hash(1), "").expect("plain")),

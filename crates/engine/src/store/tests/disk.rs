@@ -1,5 +1,6 @@
 //! A disk in memory that loses what was not synced, stops at a chosen operation, fails on purpose, or is full.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,6 +10,7 @@ use crate::store::medium::{Medium, builder};
 use crate::store::{OpenError, Store};
 
 const SECTOR: usize = 512;
+const PAGE: u64 = 4096;
 
 #[derive(Clone, Debug)]
 enum Write {
@@ -17,7 +19,7 @@ enum Write {
 }
 
 /// What goes wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Fault {
     None,
     /// The power goes before operation n (writes, resizes and syncs count): it and all later ones reach nothing but this process's memory.
@@ -28,6 +30,8 @@ pub(super) enum Fault {
     FailAll,
     /// The disk has no room beyond so many bytes.
     Full(u64),
+    /// The file may grow, but only so many of its pages that were never written can be: a sparse file on a full file system.
+    NewPages(usize),
 }
 
 #[derive(Debug)]
@@ -40,6 +44,8 @@ struct Inner {
     pending: Vec<Write>,
     operations: u64,
     fault: Fault,
+    /// The pages that were ever written.
+    written: BTreeSet<u64>,
 }
 
 /// The disk. Its clones are the same disk.
@@ -48,8 +54,14 @@ pub(super) struct Disk(Arc<Mutex<Inner>>);
 
 impl Disk {
     pub(super) fn new(image: Vec<u8>) -> Self {
-        let inner =
-            Inner { seen: image.clone(), durable: image, pending: Vec::new(), operations: 0, fault: Fault::None };
+        let inner = Inner {
+            written: (0..(image.len() as u64).div_ceil(PAGE)).collect(),
+            seen: image.clone(),
+            durable: image,
+            pending: Vec::new(),
+            operations: 0,
+            fault: Fault::None,
+        };
         Self(Arc::new(Mutex::new(inner)))
     }
 
@@ -128,8 +140,25 @@ impl Inner {
             Fault::FailOnce(n) if index == n => Err(io::Error::other("broken on purpose")),
             Fault::FailAll => Err(io::Error::other("broken on purpose")),
             Fault::Full(room) if end > room => Err(io::ErrorKind::StorageFull.into()),
-            Fault::None | Fault::FailOnce(_) | Fault::Full(_) => Ok(true),
+            Fault::None | Fault::FailOnce(_) | Fault::Full(_) | Fault::NewPages(_) => Ok(true),
         }
+    }
+
+    /// Takes room for the pages of a write.
+    fn allocate(&mut self, offset: u64, length: usize) -> io::Result<()> {
+        for page in offset / PAGE..(offset + length as u64).div_ceil(PAGE) {
+            let new = self.written.insert(page);
+            if let Fault::NewPages(left) = &mut self.fault
+                && new
+            {
+                if *left == 0 {
+                    self.written.remove(&page);
+                    return Err(io::ErrorKind::StorageFull.into());
+                }
+                *left -= 1;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -168,6 +197,7 @@ impl StorageBackend for Disk {
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut inner = self.inner();
         let reaches = inner.step(offset + data.len() as u64)?;
+        inner.allocate(offset, data.len())?;
         put(&mut inner.seen, usize::try_from(offset).map_err(io::Error::other)?, data);
         if reaches {
             inner.pending.push(Write::Bytes(offset, data.to_vec()));

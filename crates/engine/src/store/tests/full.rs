@@ -47,6 +47,31 @@ fn no_room_on_a_simulated_disk() {
     assert_eq!(dump(&store), dump(&Disk::new(disk.after_power_off(0)).store().expect("open")));
 }
 
+/// However many pages there is still room for: a commit that did not get them all is not there, and one that did is.
+#[test]
+fn a_commit_refused_for_lack_of_room_is_never_there() {
+    let mut refused = 0;
+    for room in 0.. {
+        let disk = Disk::new(Vec::new());
+        let store = disk.store().expect("open");
+        store.commit(&whole(1)).expect("commit");
+        let before = dump(&store);
+        let mut commit = whole(2);
+        commit.put_event(None, 0, &"x".repeat(60_000)).expect("plain");
+        disk.set(Fault::NewPages(room));
+        if store.commit(&commit).is_ok() {
+            assert_ne!(dump(&store), before);
+            break;
+        }
+        refused += 1;
+        assert_eq!(dump(&store), before, "with room for {room} pages");
+        disk.set(Fault::None);
+        store.commit(&commit).expect("there is room again");
+        assert_ne!(dump(&store), before);
+    }
+    assert!(refused > 3, "{refused} times there was too little room");
+}
+
 /// A tmpfs of 4 MiB, where this process may mount one.
 struct Tmpfs(PathBuf);
 
