@@ -76,14 +76,9 @@ fn source(name: &str, text: &str) -> Result<Option<Source>, String> {
 }
 
 fn load(url: &str, options: &[String]) -> Result<Command, String> {
-    let rest = url
-        .strip_prefix("http://")
-        .ok_or(format!("{url:?} is no URL of the form http://HOST:PORT/PATH"))?;
+    let rest = url.strip_prefix("http://").ok_or(format!("{url:?} is no URL of the form http://HOST:PORT/PATH"))?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let found = host
-        .to_socket_addrs()
-        .map_err(|e| format!("{host:?} is no address with a port: {e}"))?
-        .next();
+    let found = host.to_socket_addrs().map_err(|e| format!("{host:?} is no address with a port: {e}"))?.next();
     let mut config = Config::new(found.ok_or(format!("{host:?} has no address"))?, 100.0);
     (config.host, config.path) = (host.to_owned(), format!("/{path}"));
     for (name, text) in pairs(options)? {
@@ -141,9 +136,7 @@ mod tests {
     #[test]
     fn a_load_is_read() {
         let line = "http://127.0.0.1:8080/a?b --rate 50 --seconds 1.5 --revision header:X-Rev --instance none";
-        let Ok(Command::Load(config)) = parse(&words(line)) else {
-            panic!("{line}")
-        };
+        let Ok(Command::Load(config)) = parse(&words(line)) else { panic!("{line}") };
         assert_eq!((config.rate, config.path.as_str()), (50.0, "/a?b"));
         assert_eq!(config.duration, Some(Duration::from_millis(1500)));
         assert_eq!(config.revision, Some(Source::Header("X-Rev".to_owned())));

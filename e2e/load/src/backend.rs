@@ -45,12 +45,7 @@ impl Config {
     /// A sound backend of this version, ready at once.
     pub fn new(version: &str) -> Self {
         let hostname = format!("{version}-{}", std::process::id());
-        Config {
-            version: version.to_owned(),
-            hostname,
-            faults: Faults::default(),
-            ready_after: Duration::ZERO,
-        }
+        Config { version: version.to_owned(), hostname, faults: Faults::default(), ready_after: Duration::ZERO }
     }
 }
 
@@ -152,12 +147,7 @@ impl Backend {
             stopping,
         });
         let task = tokio::spawn(accept(listener, Arc::clone(&state)));
-        Ok(Backend {
-            address,
-            state,
-            stop,
-            task,
-        })
+        Ok(Backend { address, state, stop, task })
     }
 
     /// Where it listens.

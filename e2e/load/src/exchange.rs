@@ -21,11 +21,7 @@ pub struct Ended {
 impl Ended {
     /// An end without a response.
     pub fn without(outcome: Outcome) -> Self {
-        Ended {
-            outcome,
-            revision: None,
-            instance: None,
-        }
+        Ended { outcome, revision: None, instance: None }
     }
 }
 
@@ -61,10 +57,7 @@ pub async fn exchange(config: &Config, wire: &mut Wire, kind: Kind, number: u64,
         Err(Broken::Malformed(_)) => return (Ended::without(Outcome::Malformed), false),
     };
     let got = wire.body(head.framing).await;
-    let json = got
-        .as_ref()
-        .ok()
-        .and_then(|b| serde_json::from_slice::<serde_json::Value>(b).ok());
+    let json = got.as_ref().ok().and_then(|b| serde_json::from_slice::<serde_json::Value>(b).ok());
     let find = |source: &Option<Source>| match source {
         Some(Source::Header(name)) => head.fields.get(name).map(str::to_owned),
         Some(Source::Json(name)) => json.as_ref()?.get(name)?.as_str().map(str::to_owned),
@@ -80,14 +73,7 @@ pub async fn exchange(config: &Config, wire: &mut Wire, kind: Kind, number: u64,
         Err(Broken::Ended | Broken::Failed(_) | Broken::Cut(_)) => Outcome::Truncated,
     };
     let usable = head.keep_alive && whole && matches!(outcome, Outcome::Answered(_) | Outcome::WrongBody(_));
-    (
-        Ended {
-            outcome,
-            revision,
-            instance,
-        },
-        usable,
-    )
+    (Ended { outcome, revision, instance }, usable)
 }
 
 /// Only a success promises a body: an error page may say anything.
@@ -120,15 +106,9 @@ fn message(config: &Config, kind: Kind, number: u64, body: Option<&[u8]>) -> Vec
         Kind::Post => ("POST", &config.post_path),
         Kind::Slow => ("GET", &config.slow_path),
     };
-    let mut out = format!(
-        "{method} {target} HTTP/1.1\r\nHost: {}\r\nX-Request-Id: load-{number}\r\n",
-        config.host
-    );
+    let mut out = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\nX-Request-Id: load-{number}\r\n", config.host);
     if let Some(body) = body {
-        out.push_str(&format!(
-            "Content-Type: text/plain\r\nContent-Length: {}\r\n",
-            body.len()
-        ));
+        out.push_str(&format!("Content-Type: text/plain\r\nContent-Length: {}\r\n", body.len()));
     }
     out.push_str("\r\n");
     let mut out = out.into_bytes();

@@ -16,11 +16,7 @@ pub struct Histogram {
 impl Histogram {
     /// An empty one.
     pub fn new() -> Self {
-        Histogram {
-            counts: vec![0; BUCKETS],
-            total: 0,
-            most: 0,
-        }
+        Histogram { counts: vec![0; BUCKETS], total: 0, most: 0 }
     }
 
     /// Counts one latency of so many microseconds.

@@ -56,10 +56,7 @@ impl Load {
         let begin = Instant::now();
         let record = Record::new(&config, begin).map_err(LoadError::Timeline)?;
         let record = Arc::new(Mutex::new(record));
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(LoadError::Threads)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(LoadError::Threads)?;
         let (to, due) = tokio::sync::mpsc::unbounded_channel();
         let (answer, result) = oneshot::channel();
         let (brake, _) = pacer::start(&config, begin, to).map_err(LoadError::Threads)?;
@@ -73,21 +70,14 @@ impl Load {
             brake.pull();
             return Err(LoadError::Threads(e));
         }
-        Ok(Handle {
-            brake,
-            begin,
-            record,
-            result: Some(result),
-        })
+        Ok(Handle { brake, begin, record, result: Some(result) })
     }
 }
 
 fn check(config: &Config) -> Result<(), LoadError> {
     let share = |s: f64| (0.0..=1.0).contains(&s);
     if !(config.rate.is_finite() && config.rate > 0.0) {
-        return Err(LoadError::Config(
-            "the rate must be a number of requests a second above 0",
-        ));
+        return Err(LoadError::Config("the rate must be a number of requests a second above 0"));
     }
     if !share(config.post_share) || !share(config.slow_share) || config.post_share + config.slow_share > 1.0 {
         return Err(LoadError::Config(
@@ -153,12 +143,7 @@ async fn run(
     let (stop, stopped) = watch::channel(false);
     let mut open = JoinSet::new();
     for number in 0..config.websockets as u64 {
-        open.spawn_local(sockets::keep_open(
-            config.clone(),
-            number,
-            Arc::clone(&record),
-            stopped.clone(),
-        ));
+        open.spawn_local(sockets::keep_open(config.clone(), number, Arc::clone(&record), stopped.clone()));
     }
     let mut under_way = JoinSet::new();
     let mut ticks = tokio::time::interval(TICK);

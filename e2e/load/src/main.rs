@@ -65,9 +65,7 @@ async fn input_ends() {
 async fn backend(address: SocketAddr, config: backend::Config) -> Result<(), Box<dyn std::error::Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let backend = Backend::start(address, config)
-        .await
-        .map_err(|e| format!("{address} cannot be bound: {e}"))?;
+    let backend = Backend::start(address, config).await.map_err(|e| format!("{address} cannot be bound: {e}"))?;
     println!("{}", backend.address());
     tokio::select! {
         _ = terminate.recv() => {}

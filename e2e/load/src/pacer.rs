@@ -55,16 +55,9 @@ pub fn start(
 ) -> Result<(Brake, JoinHandle<()>), std::io::Error> {
     let (config, pulled) = (config.clone(), Arc::new(AtomicBool::new(false)));
     let seen = Arc::clone(&pulled);
-    let thread = std::thread::Builder::new()
-        .name("pacer".to_owned())
-        .spawn(move || pace(&config, begin, &seen, &to))?;
-    Ok((
-        Brake {
-            pulled,
-            thread: thread.thread().clone(),
-        },
-        thread,
-    ))
+    let thread =
+        std::thread::Builder::new().name("pacer".to_owned()).spawn(move || pace(&config, begin, &seen, &to))?;
+    Ok((Brake { pulled, thread: thread.thread().clone() }, thread))
 }
 
 fn pace(config: &Config, begin: Instant, pulled: &AtomicBool, to: &UnboundedSender<Due>) {

@@ -38,11 +38,7 @@ pub struct Pool {
 impl Pool {
     /// A pool without connections yet.
     pub fn new(config: &Config) -> Self {
-        Pool {
-            config: config.clone(),
-            turns: Semaphore::new(config.connections),
-            idle: RefCell::default(),
-        }
+        Pool { config: config.clone(), turns: Semaphore::new(config.connections), idle: RefCell::default() }
     }
 
     /// Sends one request, once.
@@ -53,9 +49,7 @@ impl Pool {
             return Fate::Unsent;
         };
         let late = Instant::now() > due.intended + LATE;
-        let ended = timeout_at(deadline, self.once(due))
-            .await
-            .unwrap_or(Ended::without(Outcome::Timeout));
+        let ended = timeout_at(deadline, self.once(due)).await.unwrap_or(Ended::without(Outcome::Timeout));
         Fate::Sent { ended, late }
     }
 

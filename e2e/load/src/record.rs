@@ -62,10 +62,7 @@ impl Record {
         Ok(Record {
             begin,
             began_at: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
-            total: Summary {
-                rate_asked: config.rate,
-                ..Summary::default()
-            },
+            total: Summary { rate_asked: config.rate, ..Summary::default() },
             latencies: Histogram::new(),
             tick: Tick::default(),
             ticks: 0,
@@ -100,29 +97,11 @@ impl Record {
         *self.total.by_outcome.entry(ended.outcome).or_default() += 1;
         *self.tick.by_outcome.entry(ended.outcome).or_default() += 1;
         if let Some(revision) = ended.revision {
-            *self
-                .tick
-                .by_revision
-                .entry(revision.clone())
-                .or_default()
-                .entry(ended.outcome)
-                .or_default() += 1;
-            *self
-                .total
-                .by_revision
-                .entry(revision)
-                .or_default()
-                .entry(ended.outcome)
-                .or_default() += 1;
+            *self.tick.by_revision.entry(revision.clone()).or_default().entry(ended.outcome).or_default() += 1;
+            *self.total.by_revision.entry(revision).or_default().entry(ended.outcome).or_default() += 1;
         }
         if let Some(instance) = ended.instance {
-            *self
-                .total
-                .by_instance
-                .entry(instance)
-                .or_default()
-                .entry(ended.outcome)
-                .or_default() += 1;
+            *self.total.by_instance.entry(instance).or_default().entry(ended.outcome).or_default() += 1;
         }
     }
 
@@ -170,11 +149,7 @@ impl Record {
             p999: quantile(0.999),
             max: self.latencies.most(),
         };
-        Summary {
-            latency,
-            seconds,
-            ..self.total.clone()
-        }
+        Summary { latency, seconds, ..self.total.clone() }
     }
 
     /// The first error of writing the timeline, if there was one.

@@ -55,9 +55,7 @@ async fn open(config: &Config, number: u64) -> Result<Wire, Broken> {
     if head.status == 101 && head.fields.get("sec-websocket-accept") == Some(&websocket::accept(&key)) {
         Ok(wire)
     } else {
-        Err(Broken::Malformed(
-            "the answer to a WebSocket's opening is not the one that RFC 6455 wants",
-        ))
+        Err(Broken::Malformed("the answer to a WebSocket's opening is not the one that RFC 6455 wants"))
     }
 }
 
@@ -70,14 +68,7 @@ async fn talk(
 ) -> End {
     for message in 0u64.. {
         let text = format!("socket {number} message {message}.");
-        if wire
-            .send(&websocket::encode(
-                &Frame::Message(text.clone().into_bytes()),
-                Role::Client,
-            ))
-            .await
-            .is_err()
-        {
+        if wire.send(&websocket::encode(&Frame::Message(text.clone().into_bytes()), Role::Client)).await.is_err() {
             return End::Lost { clean: false };
         }
         let (next, echo_by) = (Instant::now() + EVERY, Instant::now() + config.timeout);
@@ -117,9 +108,7 @@ async fn talk(
 
 /// Ends the conversation as RFC 6455 §7 wants it. We are leaving: how the peer takes it changes nothing.
 async fn farewell(wire: &mut Wire) {
-    let _ = wire
-        .send(&websocket::encode(&Frame::Close(Some(1000)), Role::Client))
-        .await;
+    let _ = wire.send(&websocket::encode(&Frame::Close(Some(1000)), Role::Client)).await;
     let _ = timeout(FAREWELL, async {
         while let Ok(frame) = websocket::read(wire).await {
             if matches!(frame, Frame::Close(_)) {

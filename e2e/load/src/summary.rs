@@ -74,11 +74,7 @@ impl Summary {
 
     /// Requests that were started a second.
     pub fn rate_achieved(&self) -> f64 {
-        if self.seconds > 0.0 {
-            (self.sent + self.in_flight) as f64 / self.seconds
-        } else {
-            0.0
-        }
+        if self.seconds > 0.0 { (self.sent + self.in_flight) as f64 / self.seconds } else { 0.0 }
     }
 
     fn sum(&self, of: impl Fn(Outcome) -> bool) -> u64 {
@@ -129,9 +125,7 @@ pub fn named(counts: &BTreeMap<Outcome, u64>) -> BTreeMap<String, u64> {
 
 /// The same for each of several.
 pub fn nested(all: &BTreeMap<String, BTreeMap<Outcome, u64>>) -> BTreeMap<&str, BTreeMap<String, u64>> {
-    all.iter()
-        .map(|(name, counts)| (name.as_str(), named(counts)))
-        .collect()
+    all.iter().map(|(name, counts)| (name.as_str(), named(counts))).collect()
 }
 
 /// To a microsecond, or a thousandth: more digits would only look exact.

@@ -116,9 +116,7 @@ pub async fn read(wire: &mut Wire) -> Result<Frame, Broken> {
         0x88 => Ok(Frame::Close(payload.first_chunk().map(|c| u16::from_be_bytes(*c)))),
         0x89 => Ok(Frame::Ping(payload)),
         0x8a => Ok(Frame::Pong),
-        _ => Err(Broken::Malformed(
-            "a WebSocket frame is a fragment or has an unknown opcode",
-        )),
+        _ => Err(Broken::Malformed("a WebSocket frame is a fragment or has an unknown opcode")),
     }
 }
 
@@ -141,10 +139,7 @@ mod tests {
     #[test]
     fn a_masked_frame_is_the_one_of_the_rfc() {
         let hello = encode(&Frame::Message(b"Hello".to_vec()), Role::Client);
-        assert_eq!(
-            hello,
-            [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58]
-        );
+        assert_eq!(hello, [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58]);
     }
 
     #[test]

@@ -47,10 +47,7 @@ pub struct Fields(Vec<(String, Vec<u8>)>);
 impl Fields {
     /// The first value of the field called `name`, in whatever case, if it is text.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(n, _)| n.eq_ignore_ascii_case(name))
-            .and_then(|(_, v)| std::str::from_utf8(v).ok())
+        self.0.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).and_then(|(_, v)| std::str::from_utf8(v).ok())
     }
 
     /// Whether the comma-separated field called `name` has `token` among its values.
@@ -67,10 +64,9 @@ impl Fields {
             (Some(_), Some(_)) => Err(Broken::Malformed("it has both Content-Length and Transfer-Encoding")),
             (Some(coding), None) if coding.eq_ignore_ascii_case("chunked") => Ok(Framing::Chunked),
             (Some(_), None) => Err(Broken::Malformed("its Transfer-Encoding is not chunked")),
-            (None, Some(length)) if length.bytes().all(|b| b.is_ascii_digit()) => length
-                .parse()
-                .map(Framing::Length)
-                .map_err(|_| Broken::Malformed("its Content-Length is no number")),
+            (None, Some(length)) if length.bytes().all(|b| b.is_ascii_digit()) => {
+                length.parse().map(Framing::Length).map_err(|_| Broken::Malformed("its Content-Length is no number"))
+            }
             (None, Some(_)) => Err(Broken::Malformed("its Content-Length is no number")),
             (None, None) => Ok(otherwise),
         }
@@ -115,10 +111,7 @@ pub struct Wire {
 impl Wire {
     /// A connection of which nothing was read yet.
     pub fn new(stream: TcpStream) -> Self {
-        Wire {
-            stream,
-            read: Vec::new(),
-        }
+        Wire { stream, read: Vec::new() }
     }
 
     /// Sends all of `data`.
@@ -227,13 +220,7 @@ impl Wire {
         let fields = owned(parsed.headers);
         let framing = fields.framing(Framing::Length(0))?;
         let keep_alive = version == 1 && !fields.has("connection", "close");
-        Ok(RequestHead {
-            method: method.to_owned(),
-            target: target.to_owned(),
-            fields,
-            framing,
-            keep_alive,
-        })
+        Ok(RequestHead { method: method.to_owned(), target: target.to_owned(), fields, framing, keep_alive })
     }
 
     /// Reads the head of the final response to a request that was no HEAD; interim ones (1xx but 101) are skipped.
@@ -261,12 +248,7 @@ impl Wire {
                 _ => fields.framing(Framing::UntilClose)?,
             };
             let keep_alive = version == 1 && !fields.has("connection", "close") && framing != Framing::UntilClose;
-            return Ok(ResponseHead {
-                status,
-                fields,
-                framing,
-                keep_alive,
-            });
+            return Ok(ResponseHead { status, fields, framing, keep_alive });
         }
     }
 
@@ -300,9 +282,7 @@ impl Wire {
         loop {
             let line = self.line().await?;
             let digits = line.split(|b| *b == b';').next().unwrap_or_default();
-            let digits = std::str::from_utf8(digits)
-                .ok()
-                .filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
+            let digits = std::str::from_utf8(digits).ok().filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
             let size = digits.and_then(|d| u64::from_str_radix(d, 16).ok());
             match size.ok_or(Broken::Malformed("a chunk's size is no number"))? {
                 0 => break,

@@ -31,21 +31,8 @@ fn consistent(summary: &Summary) {
 
 #[tokio::test]
 async fn counts_agree_with_the_backend() {
-    let faults = Faults {
-        fail_share: 0.1,
-        reset_share: 0.02,
-        truncate_share: 0.01,
-        ..Faults::default()
-    };
-    let backend = Backend::start(
-        loopback(),
-        Service {
-            faults,
-            ..Service::new("7")
-        },
-    )
-    .await
-    .expect("a backend");
+    let faults = Faults { fail_share: 0.1, reset_share: 0.02, truncate_share: 0.01, ..Faults::default() };
+    let backend = Backend::start(loopback(), Service { faults, ..Service::new("7") }).await.expect("a backend");
     let summary = against(&backend, 500.0, 2.0, |c| c.websockets = 3).await;
     let counts = backend.stop().await;
     consistent(&summary);
@@ -54,29 +41,14 @@ async fn counts_agree_with_the_backend() {
     assert_eq!(counts.by_status[&500], summary.count(Outcome::Answered(500)));
     assert_eq!(counts.by_status[&200], summary.count(Outcome::Answered(200)));
     assert_eq!(counts.by_status[&202], summary.count(Outcome::Answered(202)));
-    assert_eq!(
-        counts.resets,
-        summary.count(Outcome::Reset) + summary.count(Outcome::ResetReused)
-    );
+    assert_eq!(counts.resets, summary.count(Outcome::Reset) + summary.count(Outcome::ResetReused));
     assert_eq!(counts.truncated, summary.count(Outcome::Truncated));
-    assert!(
-        counts.resets.abs_diff(20) <= 1 && counts.truncated.abs_diff(10) <= 1,
-        "{counts:?}"
-    );
+    assert!(counts.resets.abs_diff(20) <= 1 && counts.truncated.abs_diff(10) <= 1, "{counts:?}");
     assert!(counts.posts > 20, "{counts:?}");
-    assert_eq!(
-        summary.failed(),
-        counts.by_status[&500] + counts.resets + counts.truncated
-    );
-    assert_eq!(
-        summary.by_revision["7"][&Outcome::Answered(200)],
-        counts.by_status[&200]
-    );
+    assert_eq!(summary.failed(), counts.by_status[&500] + counts.resets + counts.truncated);
+    assert_eq!(summary.by_revision["7"][&Outcome::Answered(200)], counts.by_status[&200]);
     assert_eq!((summary.ws_opened, summary.ws_lost, summary.ws_refused), (3, 0, 0));
-    assert!(
-        summary.ws_echoed >= 3 && summary.ws_echoed <= counts.ws_messages,
-        "{summary:?} {counts:?}"
-    );
+    assert!(summary.ws_echoed >= 3 && summary.ws_echoed <= counts.ws_messages, "{summary:?} {counts:?}");
     assert_eq!((counts.ws_opened, counts.ws_open, counts.in_flight), (3, 0, 0));
 }
 
@@ -87,10 +59,7 @@ async fn the_rate_is_met_within_two_percent() {
     consistent(&summary);
     assert_eq!(summary.due, 3000);
     let achieved = summary.rate_achieved();
-    assert!(
-        (980.0..=1020.0).contains(&achieved),
-        "{achieved} requests a second for 1000 asked"
-    );
+    assert!((980.0..=1020.0).contains(&achieved), "{achieved} requests a second for 1000 asked");
     assert_eq!(summary.failed(), 0, "{summary:?}");
     assert_eq!(backend.stop().await.requests, 3000);
 }
@@ -98,10 +67,7 @@ async fn the_rate_is_met_within_two_percent() {
 #[tokio::test]
 async fn a_stall_is_measured_from_the_intended_start() {
     let backend = Backend::start(loopback(), Service::new("1")).await.expect("a backend");
-    backend.set_faults(Faults {
-        delay: Duration::from_millis(300),
-        ..Faults::default()
-    });
+    backend.set_faults(Faults { delay: Duration::from_millis(300), ..Faults::default() });
     // One connection and 300 ms each: the twentieth request waits for nineteen others, and that is its latency.
     let summary = against(&backend, 100.0, 0.2, |c| {
         (c.connections, c.slow_share, c.timeout) = (1, 0.0, PATIENCE);
@@ -116,10 +82,7 @@ async fn a_stall_is_measured_from_the_intended_start() {
 #[tokio::test]
 async fn what_could_not_be_sent_is_said() {
     let backend = Backend::start(loopback(), Service::new("1")).await.expect("a backend");
-    backend.set_faults(Faults {
-        delay: Duration::from_secs(1),
-        ..Faults::default()
-    });
+    backend.set_faults(Faults { delay: Duration::from_secs(1), ..Faults::default() });
     let summary = against(&backend, 50.0, 0.2, |c| {
         (c.connections, c.timeout) = (1, Duration::from_millis(500));
     })
@@ -168,10 +131,7 @@ impl Process {
         let mut line = String::new();
         let out = child.stdout.take().expect("piped");
         BufReader::new(out).read_line(&mut line).expect("a line");
-        Process {
-            child,
-            address: line.trim().parse().expect("an address"),
-        }
+        Process { child, address: line.trim().parse().expect("an address") }
     }
 
     fn ask(&self, method: &str, path: &str, body: &str) -> String {
@@ -246,11 +206,7 @@ async fn a_websocket_that_the_other_side_ends_is_lost() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let summary = load.stop().await.expect("a summary");
-    assert_eq!(
-        (summary.ws_opened, summary.ws_lost, summary.ws_closed_by_peer),
-        (4, 4, 0),
-        "{summary:?}"
-    );
+    assert_eq!((summary.ws_opened, summary.ws_lost, summary.ws_closed_by_peer), (4, 4, 0), "{summary:?}");
     assert!(summary.count(Outcome::Refused) > 0, "{summary:?}");
 }
 
@@ -283,9 +239,6 @@ async fn the_timeline_adds_up() {
     assert!(lines.len() >= 9, "{}", lines.len());
     assert_eq!(sum("/started"), 200);
     assert_eq!(sum("/by_outcome/200"), summary.count(Outcome::Answered(200)));
-    assert_eq!(
-        sum("/by_revision/9/200"),
-        summary.by_revision["9"][&Outcome::Answered(200)]
-    );
+    assert_eq!(sum("/by_revision/9/200"), summary.by_revision["9"][&Outcome::Answered(200)]);
     assert!(lines.iter().zip(1u64..).all(|(l, n)| l["ms"] == n * 100));
 }

@@ -20,13 +20,7 @@ pub struct Faults {
 
 impl Default for Faults {
     fn default() -> Self {
-        Faults {
-            fail_share: 0.0,
-            reset_share: 0.0,
-            truncate_share: 0.0,
-            delay: Duration::ZERO,
-            ready: true,
-        }
+        Faults { fail_share: 0.0, reset_share: 0.0, truncate_share: 0.0, delay: Duration::ZERO, ready: true }
     }
 }
 
@@ -75,21 +69,8 @@ impl Faults {
         let members = wanted.as_object().ok_or("the faults must be a JSON object")?;
         let mut changed = self.clone();
         for (name, value) in members {
-            let number = || {
-                value
-                    .as_f64()
-                    .filter(|v| *v >= 0.0)
-                    .ok_or(format!("{name} must be a number, 0 or more"))
-            };
-            let share = || {
-                number().and_then(|v| {
-                    if v <= 1.0 {
-                        Ok(v)
-                    } else {
-                        Err(format!("{name} must be in 0..1"))
-                    }
-                })
-            };
+            let number = || value.as_f64().filter(|v| *v >= 0.0).ok_or(format!("{name} must be a number, 0 or more"));
+            let share = || number().and_then(|v| if v <= 1.0 { Ok(v) } else { Err(format!("{name} must be in 0..1")) });
             match name.as_str() {
                 "fail_share" => changed.fail_share = share()?,
                 "reset_share" => changed.reset_share = share()?,
@@ -110,40 +91,21 @@ mod tests {
 
     #[test]
     fn shares_are_exact() {
-        let faults = Faults {
-            fail_share: 0.05,
-            reset_share: 0.1,
-            ..Faults::default()
-        };
+        let faults = Faults { fail_share: 0.05, reset_share: 0.1, ..Faults::default() };
         let mut due = Due::default();
         let all: Vec<Fault> = (0..1000).map(|_| due.hit(&faults)).collect();
         let count = |kind| all.iter().filter(|f| **f == kind).count();
-        assert!(
-            count(Fault::Fail).abs_diff(50) <= 1 && count(Fault::Reset).abs_diff(100) <= 1,
-            "{due:?}"
-        );
+        assert!(count(Fault::Fail).abs_diff(50) <= 1 && count(Fault::Reset).abs_diff(100) <= 1, "{due:?}");
     }
 
     #[test]
     fn a_bad_wish_changes_nothing() {
         let mut faults = Faults::default();
-        for bad in [
-            "[]",
-            "{",
-            r#"{"fail_share": 2}"#,
-            r#"{"fail_share": 0.5, "speed": 1}"#,
-            r#"{"ready": 1}"#,
-        ] {
+        for bad in ["[]", "{", r#"{"fail_share": 2}"#, r#"{"fail_share": 0.5, "speed": 1}"#, r#"{"ready": 1}"#] {
             assert!(faults.change(bad.as_bytes()).is_err(), "{bad}");
             assert_eq!(faults, Faults::default());
         }
-        assert_eq!(
-            faults.change(br#"{"fail_share": 0.5, "delay_ms": 20, "ready": false}"#),
-            Ok(())
-        );
-        assert_eq!(
-            (faults.fail_share, faults.delay.as_millis(), faults.ready),
-            (0.5, 20, false)
-        );
+        assert_eq!(faults.change(br#"{"fail_share": 0.5, "delay_ms": 20, "ready": false}"#), Ok(()));
+        assert_eq!((faults.fail_share, faults.delay.as_millis(), faults.ready), (0.5, 20, false));
     }
 }

@@ -18,19 +18,11 @@ struct Answer {
 
 impl Answer {
     fn json(status: u16, body: &serde_json::Value) -> Self {
-        Answer {
-            status,
-            kind: "application/json",
-            body: format!("{body}\n").into_bytes(),
-        }
+        Answer { status, kind: "application/json", body: format!("{body}\n").into_bytes() }
     }
 
     fn text(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Answer {
-            status,
-            kind: "text/plain; charset=utf-8",
-            body: body.into(),
-        }
+        Answer { status, kind: "text/plain; charset=utf-8", body: body.into() }
     }
 
     fn bytes(&self, close: bool) -> Vec<u8> {
@@ -109,18 +101,14 @@ pub(super) async fn connection(stream: TcpStream, state: Arc<State>) {
 async fn one(wire: &mut Wire, state: &State) -> Result<bool, Broken> {
     let head = wire.request().await?;
     if head.fields.has("expect", "100-continue") {
-        wire.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-            .await
-            .map_err(Broken::Failed)?;
+        wire.send(b"HTTP/1.1 100 Continue\r\n\r\n").await.map_err(Broken::Failed)?;
     }
     if matches!(path(&head), "/ws" | "/ws/echo") {
         return echo(wire, state, &head).await;
     }
     let body = wire.body(head.framing).await?;
     if let Some(answer) = about_itself(state, &head, &body) {
-        wire.send(&answer.bytes(!head.keep_alive))
-            .await
-            .map_err(Broken::Failed)?;
+        wire.send(&answer.bytes(!head.keep_alive)).await.map_err(Broken::Failed)?;
         return Ok(head.keep_alive);
     }
     let number = {
@@ -150,9 +138,7 @@ async fn one(wire: &mut Wire, state: &State) -> Result<bool, Broken> {
     let bytes = answer.bytes(close);
     if fault == Fault::Truncate {
         state.counts().truncated += 1;
-        wire.send(&bytes[..bytes.len() - answer.body.len().div_ceil(2)])
-            .await
-            .map_err(Broken::Failed)?;
+        wire.send(&bytes[..bytes.len() - answer.body.len().div_ceil(2)]).await.map_err(Broken::Failed)?;
         return Ok(false);
     }
     wire.send(&bytes).await.map_err(Broken::Failed)?;
@@ -181,11 +167,7 @@ fn about_itself(state: &State, head: &RequestHead, body: &[u8]) -> Option<Answer
 async fn answer(state: &State, head: &RequestHead, body: Vec<u8>, number: u64) -> Answer {
     let me = || json!({"version": state.config.version, "hostname": state.config.hostname, "number": number});
     let path = path(head);
-    if let Some(seconds) = if path == "/slow" {
-        Some("1")
-    } else {
-        path.strip_prefix("/delay/")
-    } {
+    if let Some(seconds) = if path == "/slow" { Some("1") } else { path.strip_prefix("/delay/") } {
         return match seconds.parse().ok().filter(|s| (0.0..=60.0).contains(s)) {
             Some(seconds) => {
                 tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
@@ -209,14 +191,8 @@ async fn answer(state: &State, head: &RequestHead, body: Vec<u8>, number: u64) -
 
 /// A WebSocket that echoes until either side ends it.
 async fn echo(wire: &mut Wire, state: &State, head: &RequestHead) -> Result<bool, Broken> {
-    let Some(key) = head
-        .fields
-        .get("sec-websocket-key")
-        .filter(|_| head.fields.has("upgrade", "websocket"))
-    else {
-        wire.send(&Answer::text(400, "this page speaks WebSocket only\n").bytes(true))
-            .await
-            .map_err(Broken::Failed)?;
+    let Some(key) = head.fields.get("sec-websocket-key").filter(|_| head.fields.has("upgrade", "websocket")) else {
+        wire.send(&Answer::text(400, "this page speaks WebSocket only\n").bytes(true)).await.map_err(Broken::Failed)?;
         return Ok(false);
     };
     let answer = format!(
