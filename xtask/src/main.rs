@@ -6,6 +6,7 @@
 mod bench;
 mod closing;
 mod guard;
+mod hostile;
 mod json;
 mod list;
 mod options;

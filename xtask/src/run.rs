@@ -148,6 +148,12 @@ impl Run {
         }
     }
 
+    /// The same, with its output in `file`.
+    pub fn must_into(&self, command: &mut Command, file: &Path) -> Result<(), Stop> {
+        let status = command.stdin(Stdio::null()).stdout(std::fs::File::create(file)?).status()?;
+        if status.success() { Ok(()) } else { fail(format!("{command:?} ended with {status}")) }
+    }
+
     /// Starts a process that ends with this run, whatever ends the run.
     pub fn start(&mut self, command: &mut Command) -> Result<Process, Stop> {
         self.processes.start(command).map_err(|e| Stop::Fail(format!("{command:?} could not be started: {e}")))

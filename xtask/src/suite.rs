@@ -21,6 +21,8 @@ const STEPS: &[Step] = &[
     Step { verb: "tidy", minutes: 12 },
     Step { verb: "unit", minutes: 15 },
     Step { verb: "parts podinfo", minutes: 10 },
+    Step { verb: "fuzz", minutes: 6 },
+    Step { verb: "differential", minutes: 6 },
 ];
 
 /// The longest that the whole may take on two cores, from a fresh clone.

@@ -51,6 +51,18 @@ pub const VERBS: &[Verb] = &[
         perform: crate::parts::podinfo::perform,
     },
     Verb {
+        name: "fuzz",
+        words: "",
+        about: "mutated requests, responses and bodies: the proxy's parser holds its invariants",
+        perform: crate::hostile::fuzz,
+    },
+    Verb {
+        name: "differential",
+        words: "",
+        about: "what the proxy sends on is one message, and the same one, to a parser that shares nothing with it",
+        perform: crate::hostile::differential,
+    },
+    Verb {
         name: "bench proxy",
         words: "",
         about: "the proxy's CPU per request, latency and memory beside HAProxy and nginx",
