@@ -1,9 +1,12 @@
-//! A proxy without a shim, for tests and measurements: it binds its sockets itself.
+//! A proxy without a shim, for tests and measurements.
+//!
+//! `proxy-alone DIR` takes its sockets from the environment, as under a shim; it binds them itself with
 //! `proxy-alone DIR MAIN [stable=ADDRESS] [canary=ADDRESS] [workers=N]`; prints the addresses, one a line.
 use serin_proxy::{Options, Sockets, run};
 use std::error::Error;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::process::ExitCode;
 
 fn start() -> Result<(), Box<dyn Error>> {
@@ -34,6 +37,9 @@ fn start() -> Result<(), Box<dyn Error>> {
 }
 
 fn main() -> ExitCode {
+    if let [_, dir] = &std::env::args().collect::<Vec<_>>()[..] {
+        return serin_proxy::main(Path::new(dir));
+    }
     match start() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

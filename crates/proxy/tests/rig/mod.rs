@@ -1,11 +1,13 @@
 //! What the tests stand on: a real proxy process, real instances, and clients that speak raw bytes.
 #![allow(dead_code, reason = "each test file uses its part")]
 pub mod backend;
+pub mod load;
 
 use serin_proxy::Client;
 use serin_proxy::protocol::{Endpoint, Measures, Report, Settings, SlotTable, Split, Table, Track};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -45,6 +47,23 @@ impl Proxy {
             address.parse().expect("an address")
         };
         let (main, stable, canary) = (address("main"), Some(address("stable")), Some(address("canary")));
+        Proxy::reach(child, dir, main, [stable, canary])
+    }
+
+    /// Starts one with a socket that outlives it, as a shim does.
+    pub fn start_under(dir: &Path, listener: &TcpListener) -> Proxy {
+        let passed = listener.try_clone().expect("a descriptor");
+        let script = format!(
+            "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=main exec {} {}",
+            env!("CARGO_BIN_EXE_proxy-alone"),
+            dir.display()
+        );
+        let mut shell = Command::new("sh");
+        let child = shell.args(["-c", &script]).stdin(OwnedFd::from(passed)).spawn().expect("the proxy starts");
+        Proxy::reach(child, dir, listener.local_addr().expect("an address"), [None, None])
+    }
+
+    fn reach(child: Child, dir: &Path, main: SocketAddr, [stable, canary]: [Option<SocketAddr>; 2]) -> Proxy {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let client = Client::new(&dir.join("control.sock"), PATIENCE);
         let mut proxy = Proxy { child, dir: dir.to_owned(), main, stable, canary, runtime, client };
