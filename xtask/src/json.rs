@@ -37,6 +37,7 @@ impl Value {
     }
 
     /// The text, if it is one.
+    #[allow(dead_code, reason = "for verbs that read what an API says")]
     pub fn text(&self) -> Option<&str> {
         match self {
             Value::Text(text) => Some(text),
@@ -50,7 +51,9 @@ impl Value {
             Value::Text(text) if !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic() && c != '"') => {
                 text.clone()
             }
-            other => other.to_string(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::Array(_) | Value::Object(_) => {
+                self.to_string()
+            }
         }
     }
 
