@@ -52,11 +52,13 @@ fn every_response_comes_out_as_it_says() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
+type Target = fn(&[u8], &mut Random) -> Result<Taken, String>;
+
 /// A short run of each target, as the command does it; it must see both sides of the parser.
 #[test]
 fn the_targets_hold() {
     let bytes = |cases: Vec<serin_fuzz::corpus::Case>| cases.into_iter().map(|c| c.bytes).collect::<Vec<_>>();
-    let targets: [(fn(&[u8], &mut Random) -> Result<Taken, String>, Vec<Vec<u8>>); 3] = [
+    let targets: [(Target, Vec<Vec<u8>>); 3] = [
         (request_head, bytes(requests())),
         (response_head, bytes(responses())),
         (chunks, vec![b"3\r\nabc\r\n0a;x=\"y\"\r\n0123456789\r\n0\r\nT: v\r\n\r\nGET /".to_vec()]),

@@ -28,7 +28,7 @@ pub fn differential(run: &mut Run) -> Result<(), Stop> {
     let node = find("node").ok_or(Stop::Skip("this asks Node's HTTP parser and needs node, 18 or newer".to_owned()))?;
     run.build(&["--release", "--package", "serin-fuzz"])?;
     control(run, &node)?;
-    let runs: u64 = if run.is_long() { 3_000_000 } else { 200_000 };
+    let runs: u64 = if run.is_long() { 3_000_000 } else { 300_000 };
     let messages = run.scratch().join("messages");
     run.say(format!("{runs} requests"));
     run.must_into(&mut program(run, "dump", runs), &messages)?;
@@ -41,7 +41,7 @@ pub fn differential(run: &mut Run) -> Result<(), Stop> {
         eprint!("{text}");
         return fail("another parser understands something else than what was sent: see above");
     }
-    if same * 50 < runs || refused * 5 > same {
+    if same * 10 < runs || refused * 5 > same {
         return fail(format!("of {runs} requests too few were sent on and understood: {text}"));
     }
     Ok(())

@@ -143,20 +143,21 @@ impl Run {
         let status = command.stdin(Stdio::null()).stdout(std::io::stderr()).status();
         match status {
             Ok(status) if status.success() => Ok(()),
-            Ok(status) => fail(format!("{command:?} ended with {status}")),
-            Err(e) => fail(format!("{command:?} could not be started: {e}")),
+            Ok(status) => fail(format!("{} ended with {status}", spoken(command))),
+            Err(e) => fail(format!("{} could not be started: {e}", spoken(command))),
         }
     }
 
     /// The same, with its output in `file`.
     pub fn must_into(&self, command: &mut Command, file: &Path) -> Result<(), Stop> {
         let status = command.stdin(Stdio::null()).stdout(std::fs::File::create(file)?).status()?;
-        if status.success() { Ok(()) } else { fail(format!("{command:?} ended with {status}")) }
+        if status.success() { Ok(()) } else { fail(format!("{} ended with {status}", spoken(command))) }
     }
 
     /// Starts a process that ends with this run, whatever ends the run.
     pub fn start(&mut self, command: &mut Command) -> Result<Process, Stop> {
-        self.processes.start(command).map_err(|e| Stop::Fail(format!("{command:?} could not be started: {e}")))
+        let started = self.processes.start(command);
+        started.map_err(|e| Stop::Fail(format!("{} could not be started: {e}", spoken(command))))
     }
 
     /// Ends the run: its scratch directory goes, and its facts and counted time are returned.
@@ -169,4 +170,10 @@ impl Run {
         }
         (self.facts, spent, self.last)
     }
+}
+
+/// A command as a person would name it: the program without its directory, and its words.
+fn spoken(command: &Command) -> String {
+    let program = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    command.get_args().fold(program, |line, word| format!("{line} {}", word.to_string_lossy()))
 }
