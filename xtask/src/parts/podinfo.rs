@@ -1,0 +1,139 @@
+//! podinfo, the application of the examples: a real service in Go, in as many versions as a test wants.
+//!
+//! Its module is pinned by `e2e/podinfo/go.mod` and `go.sum`. What was built is kept in `.cache/`, which survives
+//! `cargo clean`, under the hash of those two files: another pin, another directory.
+
+use super::debian;
+use crate::json::Value;
+use crate::process::Process;
+use crate::run::{Run, Stop, fail};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+const PACKAGE: &str = "github.com/stefanprodan/podinfo/cmd/podinfo";
+const VERSION: &str = "github.com/stefanprodan/podinfo/pkg/version.VERSION";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The program that says it is `version`, built where it is not there yet. Not counted.
+///
+/// # Errors
+/// [`Stop::Skip`] without Go; a failure when the build fails.
+pub fn build(run: &mut Run, version: &str) -> Result<PathBuf, Stop> {
+    if version.is_empty() || !version.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')) {
+        return fail(format!("a version is made of letters, digits, dots and dashes, and {version:?} is not"));
+    }
+    run.uncounted(|run| {
+        let module = run.root().join("e2e/podinfo");
+        let directory = run.root().join(".cache/podinfo").join(lock(&module)?);
+        let program = directory.join(format!("podinfo-{version}"));
+        if program.exists() {
+            return Ok(program);
+        }
+        if debian::find("go").is_none() {
+            return Err(Stop::Skip("this builds podinfo and needs Go, 1.26 or newer".to_owned()));
+        }
+        std::fs::create_dir_all(&directory)?;
+        // Built beside its place and renamed, so that a build cut short leaves nothing that looks whole.
+        let unfinished = directory.join(format!(".podinfo-{version}.{}", std::process::id()));
+        run.say(format!("go build podinfo {version}"));
+        let mut go = Command::new("go");
+        go.current_dir(&module).args(["build", "-trimpath", "-ldflags"]).arg(format!("-s -w -X {VERSION}={version}"));
+        go.arg("-o").arg(&unfinished).arg(PACKAGE).env("CGO_ENABLED", "0").env("GOFLAGS", "-mod=readonly");
+        run.must(&mut go)?;
+        std::fs::rename(&unfinished, &program)?;
+        Ok(program)
+    })
+}
+
+/// The hash of what pins the module, as a directory's name (FNV-1a, 64 bit: it only has to differ when they do).
+fn lock(module: &Path) -> Result<String, Stop> {
+    let mut hash = 0xcbf2_9ce4_8422_2325u64;
+    for file in ["go.mod", "go.sum"] {
+        for byte in std::fs::read(module.join(file))? {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+    Ok(format!("{hash:016x}"))
+}
+
+/// `parts podinfo`: builds each version named (two, where none is), and sends each a little load, whose answers must
+/// all be right and say which version made them.
+pub fn perform(run: &mut Run) -> Result<(), Stop> {
+    let named = run.words().to_vec();
+    let versions = if named.is_empty() { vec!["6.0.1".to_owned(), "6.0.2".to_owned()] } else { named };
+    run.build(&["--package", "serin-load"])?;
+    let (mut sent, mut echoed) = (0.0, 0.0);
+    for version in &versions {
+        let program = build(run, version)?;
+        let (mut process, address) = start(run, &program)?;
+        let summary = load(run, address)?;
+        let count = |name: &str| summary.get(name).and_then(Value::number).unwrap_or(f64::NAN);
+        let named = summary.get("by_revision").and_then(|r| r.get(version)).and_then(|r| r.get("200"));
+        if named.and_then(Value::number).is_none_or(|n| n < 1.0) {
+            return fail(format!("podinfo {version} does not say that it is {version}: {summary}"));
+        }
+        if !(count("sent") >= 0.9 * RATE * SECONDS && count("failed") == 0.0 && count("unsent") == 0.0) {
+            return fail(format!(
+                "podinfo {version} did not answer everything that it should have been asked: {summary}"
+            ));
+        }
+        if !(count("ws_opened") == 2.0 && count("ws_lost") == 0.0 && count("ws_echoed") > 2.0) {
+            return fail(format!("podinfo {version} did not echo: {summary}"));
+        }
+        (sent, echoed) = (sent + count("sent"), echoed + count("ws_echoed"));
+        // It pauses for three seconds when it is asked to leave; here nobody is left to serve.
+        process.signal("KILL")?;
+        run.say(format!("{version}: {}", program.display()));
+    }
+    run.fact("versions", versions.join(","));
+    run.fact("sent", sent);
+    run.fact("echoed", echoed);
+    Ok(())
+}
+
+const RATE: f64 = 100.0;
+const SECONDS: f64 = 2.0;
+
+/// A load that is ended by SIGTERM, as a verb ends one whose time it does not know before.
+fn load(run: &mut Run, address: SocketAddr) -> Result<Value, Stop> {
+    let mut command = Command::new(run.built("serin-load", false));
+    command.arg(format!("http://{address}/")).args(["--rate", &RATE.to_string(), "--websockets", "2"]);
+    command.args(["--seed", &run.seed().to_string()]);
+    let mut process = run.start(command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
+    std::thread::sleep(Duration::from_secs_f64(SECONDS));
+    process.signal("TERM")?;
+    let mut text = String::new();
+    if let Some(mut out) = process.child.stdout.take() {
+        out.read_to_string(&mut text)?;
+    }
+    Value::parse(&text).map_err(|e| Stop::Fail(format!("the load's summary cannot be read: {e}: {text}")))
+}
+
+/// Starts podinfo on a free port and waits until it is ready.
+pub fn start(run: &mut Run, program: &Path) -> Result<(Process, SocketAddr), Stop> {
+    let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
+    let mut command = Command::new(program);
+    command.arg(format!("--port={}", address.port())).args(["--host=127.0.0.1", "--level=error"]);
+    let mut process = run.start(command.stdin(Stdio::null()).stdout(Stdio::null()))?;
+    let begin = Instant::now();
+    while !get(address, "/readyz").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200")) {
+        if !process.is_running()? || begin.elapsed() > PATIENCE {
+            return fail(format!("{} does not become ready on {address}", program.display()));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok((process, address))
+}
+
+/// One GET on a connection of its own; the whole answer as text.
+pub fn get(address: SocketAddr, path: &str) -> Result<String, Stop> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}

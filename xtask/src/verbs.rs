@@ -1,0 +1,71 @@
+//! The table of verbs. To add one: write its file, name it in `main.rs`, and add a row here.
+
+use crate::run::{Run, Stop};
+
+/// One verb.
+#[derive(Debug)]
+pub struct Verb {
+    /// What is typed after `cargo xtask`; one or two words.
+    pub name: &'static str,
+    /// Further words that it takes, for the table; empty when it takes none.
+    pub words: &'static str,
+    /// What it shows, in one line.
+    pub about: &'static str,
+    /// Does it. `Ok` is PASS.
+    pub perform: fn(&mut Run) -> Result<(), Stop>,
+}
+
+impl Verb {
+    /// Its name as one word, for the closing line and for files.
+    pub fn label(&self) -> String {
+        self.name.replace(' ', "-")
+    }
+}
+
+/// All verbs, in the order in which `list` shows them.
+pub const VERBS: &[Verb] = &[
+    Verb { name: "list", words: "", about: "prints this table", perform: crate::list::perform },
+    Verb {
+        name: "test",
+        words: "",
+        about: "everything that must hold: the README's test command, and what CI runs",
+        perform: crate::suite::test,
+    },
+    Verb {
+        name: "tidy",
+        words: "",
+        about: "formatting, lints, and the walls between the crates",
+        perform: crate::tidy::perform,
+    },
+    Verb { name: "unit", words: "", about: "the tests of every crate", perform: crate::units::perform },
+    Verb {
+        name: "show all",
+        words: "",
+        about: "every `show` verb, one after the other",
+        perform: crate::suite::show_all,
+    },
+    Verb {
+        name: "parts podinfo",
+        words: "VERSION…",
+        about: "builds the application of the examples in several versions and sends each a little load",
+        perform: crate::parts::podinfo::perform,
+    },
+    Verb {
+        name: "fuzz",
+        words: "",
+        about: "mutated requests, responses and bodies: the proxy's parser holds its invariants",
+        perform: crate::hostile::fuzz,
+    },
+    Verb {
+        name: "differential",
+        words: "",
+        about: "what the proxy sends on is one message, and the same one, to a parser that shares nothing with it",
+        perform: crate::hostile::differential,
+    },
+    Verb {
+        name: "bench proxy",
+        words: "",
+        about: "the proxy's CPU per request, latency and memory beside HAProxy and nginx",
+        perform: crate::bench::perform,
+    },
+];
