@@ -166,7 +166,10 @@ impl Instance {
         let order = StopOrder { signal, timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX) };
         let path = self.dir.join("stop.json");
         let text = serde_json::to_vec(&order).map_err(|e| Error::file(&path, "cannot be put in words")(e.into()))?;
-        durable::replace(&path, &text).map_err(Error::file(&path, "cannot be written"))?;
+        // On a full disk there is the room that the shim keeps for it.
+        durable::replace(&path, &text)
+            .or_else(|_| durable::Slate::at(path.clone()).write(&text, false))
+            .map_err(Error::file(&path, "cannot be written"))?;
         self.wake()
     }
 

@@ -94,6 +94,8 @@ pub(super) struct Shim {
     state: State,
     slate: Slate,
     last_words: Slate,
+    /// Room for an order, which must get through to us on a full disk too.
+    orders: Slate,
     /// The state has changed since it was written; tried again from this moment on.
     unwritten: Option<Instant>,
     output: Output,
@@ -128,6 +130,7 @@ impl Shim {
             },
             slate: Slate::reserve(dir.join("state.json")).map_err(|e| fail("no room for state.json", e))?,
             last_words: Slate::reserve(dir.join("exit.json")).map_err(|e| fail("no room for exit.json", e))?,
+            orders: Slate::reserve(dir.join("stop.json")).map_err(|e| fail("no room for stop.json", e))?,
             unwritten: Some(Instant::now()),
             output: Output::new(dir.join("log"), ready.program.log),
             wakes: Wakes::new().map_err(|e| fail("no signal handlers", e))?,
@@ -181,7 +184,7 @@ impl Shim {
             });
             // Read once: the deadline counts from here. A file that cannot be removed is read again, and then only
             // a nearer deadline would change anything.
-            drop(std::fs::rename(self.path("stop.json"), self.path("stop.taken.json")));
+            drop(self.orders.take_down());
             self.stop(order);
         }
     }
@@ -452,6 +455,7 @@ impl Shim {
         self.write_state();
         self.slate.release();
         self.last_words.release();
+        self.orders.release();
         written.map_err(|error| {
             Refusal::new(EXIT_UNUSABLE, format!("exit.json cannot be written in {}: {error}", self.ready.dir.display()))
         })
