@@ -3,9 +3,11 @@
 mod world;
 
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serin_supervisor::health::{Outcome, Readiness, Settings};
+use serin_supervisor::limits::{self, Cgroups, Limits};
 use serin_supervisor::logs::{Stream, tail};
 use serin_supervisor::monitor::{self, Watched};
 use serin_supervisor::probe::{Check, probe};
@@ -186,13 +188,9 @@ fn a_port_in_use_is_told_to_the_creator_and_kept() {
     program.sockets = vec![Socket { name: "main".into(), address: taken.local_addr().unwrap(), count: 2 }];
     let dir = world.instance("a");
     let error = Instance::create_with(&dir, &program, &world::shim()).unwrap_err();
-    match &error {
-        Error::Refused { code, sentence, .. } => {
-            assert_eq!(*code, shim::EXIT_SOCKETS);
-            assert!(sentence.contains("in use by another process"), "{sentence}");
-        }
-        other => panic!("{other}"),
-    }
+    let Error::Refused { code, sentence, .. } = &error else { panic!("{error}") };
+    assert_eq!(*code, shim::EXIT_SOCKETS);
+    assert!(sentence.contains("in use by another process"), "{sentence}");
     let instance = Instance::at(&dir).unwrap();
     assert!(instance.ending().unwrap().unwrap().error.unwrap().contains("in use"));
     drop(taken);
@@ -296,4 +294,57 @@ async fn a_watched_instance_becomes_ready_and_a_restart_is_noticed() {
     drop(tokio::time::timeout(GENEROUS, unready).await.expect("the restart is noticed").unwrap());
     let again = told.wait_for(|health| health.healthy_for(Instant::now()).is_some_and(|well| !well.is_zero()));
     drop(tokio::time::timeout(GENEROUS, again).await.expect("ready again").unwrap());
+}
+
+#[test]
+fn limits_that_a_process_can_hold_are_held() {
+    let world = World::new();
+    let limits = Limits { memory_bytes: Some(64 << 20), open_files: Some(77), ..Limits::default() };
+    let cgroups = Cgroups::Unavailable { why: "not asked for".into() };
+    let mut program = script("ulimit -n; ulimit -d; exec sleep 600");
+    program.limits = limits::resolve(&limits, "a", &cgroups).unwrap();
+    let instance = world.create("a", &program);
+    let told = until("it told its limits", || {
+        let (lines, _) = tail(instance.dir(), 10, Some(Stream::Stdout)).unwrap();
+        Some([lines.first()?.text.clone(), lines.get(1)?.text.clone()])
+    });
+    assert_eq!(told, ["77", "65536"]);
+    // A program that takes more than it may gets an error from its allocator, not from the machine's killer.
+    let mut greedy = Program::new(["python3", "-c", "x = bytearray(256 << 20)"]);
+    greedy.restart = Restart::Never;
+    greedy.limits = program.limits;
+    assert_eq!(gone(&world.create("greedy", &greedy)).unwrap().exit, Some(Exit::Status(1)));
+}
+
+#[test]
+fn a_cgroup_is_entered_and_removed_where_there_is_one() {
+    // No controller is needed for it, only a cgroup v2 that we may write to.
+    let root = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(PathBuf::from);
+    let Some(root) =
+        root.into_iter().find(|root| root.join("cgroup.procs").exists() && root.join("cgroup.controllers").exists())
+    else {
+        eprintln!("no cgroup v2 here");
+        return;
+    };
+    let group = root.join(format!("serin-test-{}", std::process::id()));
+    if std::fs::create_dir(&group).is_err() {
+        eprintln!("no right to make a cgroup here");
+        return;
+    }
+    let world = World::new();
+    let mut program = script("cat /proc/self/cgroup; exec sleep 600");
+    let inner = group.join("instance-a");
+    program.limits.cgroup = Some(limits::Group { dir: inner.clone(), files: Vec::new() });
+    let instance = world.create("a", &program);
+    let pid = running(&instance).pid;
+    let procs = std::fs::read_to_string(inner.join("cgroup.procs")).unwrap();
+    let shim = state(&instance).shim.pid;
+    instance.stop(15, GENEROUS).unwrap();
+    gone(&instance);
+    let left = inner.exists();
+    let _ = std::fs::remove_dir(&inner);
+    std::fs::remove_dir(&group).unwrap();
+    assert!(procs.lines().any(|line| line == pid.to_string()), "{procs:?}");
+    assert!(!procs.lines().any(|line| line == shim.to_string()), "the shim stays outside");
+    assert!(!left, "the group went with the instance");
 }

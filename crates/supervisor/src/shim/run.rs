@@ -22,8 +22,10 @@ use crate::process::{ProcessId, Table};
 use crate::program::{Program, Restart};
 use crate::state::{Ending, Exit, Phase, State, StopOrder};
 
-/// How often what should be dead is killed and looked for again.
-const KILL_AGAIN: Duration = Duration::from_millis(20);
+/// After this what should be dead is killed and looked for again; doubling, as a process that waits for a broken
+/// device does not die at all.
+const KILL_AGAIN: Duration = Duration::from_millis(10);
+const KILL_AGAIN_DOUBLINGS: u32 = 7;
 /// How often a file that could not be written is tried again.
 const WRITE_AGAIN: Duration = Duration::from_secs(1);
 /// Longer sentences would not fit in the reserved file.
@@ -104,6 +106,8 @@ pub(super) struct Shim {
     waits: Waits,
     stopped: bool,
     killed: bool,
+    /// How often in a row everything was killed.
+    kills: u32,
 }
 
 impl Shim {
@@ -138,6 +142,7 @@ impl Shim {
             waits: Waits::new(ready.program.backoff),
             stopped: false,
             killed: false,
+            kills: 0,
             ready,
         };
         shim.write_state();
@@ -336,6 +341,7 @@ impl Shim {
                 // Our own child is at least a zombie until we reap it, so its number has its start time.
                 let program = ProcessId::of(pid).unwrap_or(ProcessId { pid, start_time: 0 });
                 self.mode = Mode::Running { program, since: begun };
+                self.kills = 0;
                 self.state.error = None;
                 self.enter(Phase::Running { program });
             }
@@ -344,6 +350,7 @@ impl Shim {
     }
 
     fn kill_all(&mut self) {
+        self.kills = self.kills.saturating_add(1);
         self.signal_members(Signal::KILL);
     }
 
@@ -393,11 +400,12 @@ impl Shim {
 
     fn wait(&self) {
         let now = Instant::now();
+        let again = now + KILL_AGAIN * 2_u32.pow(self.kills.min(KILL_AGAIN_DOUBLINGS));
         let deadline = match self.mode {
             Mode::Running { .. } => None,
-            Mode::Clearing { .. } => Some(now + KILL_AGAIN),
+            Mode::Clearing { .. } => Some(again),
             Mode::Waiting { until } => Some(until),
-            Mode::Stopping { deadline, .. } => Some(deadline.max(now + KILL_AGAIN)),
+            Mode::Stopping { deadline, .. } => Some(if deadline <= now { again } else { deadline }),
             Mode::Ended => Some(now),
         };
         let wake = [deadline, self.unwritten].into_iter().flatten().min();
@@ -439,6 +447,7 @@ impl Shim {
     fn end(mut self) -> Result<(), Refusal> {
         self.read_output();
         self.output.finish();
+        self.program().limits.leave_cgroup();
         let ending = Ending {
             exit: self.state.last_exit.clone(),
             stopped: self.stopped,
