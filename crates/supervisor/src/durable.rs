@@ -91,14 +91,17 @@ impl Slate {
         file.write_all(&[b' '; SLATE_BYTES])
     }
 
+    /// Writes the file into the room that is reserved for it, and nowhere else. Fails with `NotFound` when there is no
+    /// spare file: the last content was not taken down yet.
+    pub(crate) fn put_up(&self, bytes: &[u8]) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(&self.spare)?;
+        file.write_all_at(&page(bytes), 0)?;
+        std::fs::rename(&self.spare, &self.path)
+    }
+
     /// Replaces the file's content. Longer content than the reserved size needs room on the disk.
     pub(crate) fn write(&self, bytes: &[u8], durable: bool) -> io::Result<()> {
-        let mut page = bytes.to_vec();
-        // JSON ends in white space as well as in anything else, and a file that keeps its size needs no new block.
-        page.resize(bytes.len().max(SLATE_BYTES), b' ');
-        if let Some(last) = page.last_mut().filter(|last| **last == b' ') {
-            *last = b'\n';
-        }
+        let page = page(bytes);
         let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&self.spare)?;
         file.write_all_at(&page, 0)?;
         file.set_len(page.len() as u64)?;
@@ -121,6 +124,16 @@ impl Slate {
     pub(crate) fn release(self) {
         drop(std::fs::remove_file(&self.spare));
     }
+}
+
+/// JSON ends in white space as well as in anything else, and a file that keeps its size needs no new block.
+fn page(bytes: &[u8]) -> Vec<u8> {
+    let mut page = bytes.to_vec();
+    page.resize(bytes.len().max(SLATE_BYTES), b' ');
+    if let Some(last) = page.last_mut().filter(|last| **last == b' ') {
+        *last = b'\n';
+    }
+    page
 }
 
 #[cfg(test)]
