@@ -276,3 +276,42 @@ fn phases_are_written_as_people_read_them() {
     assert_eq!(serde_json::to_string(&phase).unwrap(), r#"{"is":"backing-off","until_ms":5}"#);
     assert_eq!(serde_json::to_string(&Exit::Signal(9)).unwrap(), r#"{"signal":9}"#);
 }
+
+#[test]
+fn a_controller_killed_while_it_creates_leaves_what_the_next_one_can_finish() {
+    let world = World::new();
+    let program = serde_json::to_string(&script("exec sleep 600")).unwrap();
+    let mut leftovers = 0;
+    for step in 0..25_u64 {
+        let dir = world.instance(&format!("i{step}"));
+        let mut controller = Command::new(FIXTURE)
+            .args(["controller", &dir.display().to_string(), &program])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_micros(step * 700));
+        controller.kill().unwrap();
+        controller.wait().unwrap();
+        // The shim may still be on its way: whoever comes first, there is one in the end.
+        let instance = until("an instance lives there", || {
+            if let Ok(instance) = Instance::adopt(&dir) {
+                return Some(instance);
+            }
+            leftovers += 1;
+            let text = script("exec sleep 600");
+            match Instance::at(&dir) {
+                Ok(_) => drop(Instance::start_again(&dir, &text, &world::shim())),
+                Err(_) => drop(Instance::create_with(&dir, &text, &world::shim())),
+            }
+            None
+        });
+        let program = running(&instance);
+        instance.stop(15, GENEROUS).unwrap();
+        assert!(gone(&instance).unwrap().stopped);
+        assert!(!program.is_alive());
+        assert_eq!(instance.sweep().unwrap(), 0, "nothing else ran there");
+        instance.remove().unwrap();
+    }
+    assert!(leftovers > 0, "no kill came early enough to leave something");
+    assert!(scan(&world.instances()).unwrap().is_empty());
+}
