@@ -10,6 +10,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use serin_supervisor::logs::{Stream, tail};
 use serin_supervisor::process::{ProcessId, Sent, Stat};
+use serin_supervisor::program::Socket;
 use serin_supervisor::{Error, Exit, Found, Instance, Phase, Program, Restart, lock, scan, shim};
 use world::*;
 
@@ -87,6 +88,30 @@ fn a_crash_is_followed_by_a_start_on_the_very_same_socket() {
     assert_eq!(inode(&instance), socket);
     let state = state(&instance);
     assert_eq!((state.restarts, state.last_exit), (1, Some(Exit::Status(7))));
+}
+
+#[test]
+fn a_socket_per_worker_and_name_is_passed_as_systemd_does() {
+    let world = World::new();
+    let mut program = script(
+        "[ $LISTEN_PID = $$ ] && echo $LISTEN_FDS $LISTEN_FDNAMES; for i in 3 4 5 6; do readlink /proc/$$/fd/$i || echo none; done; exec sleep 600",
+    );
+    let any = "127.0.0.1:0".parse().unwrap();
+    let socket = |name: &str, count| Socket { name: name.into(), address: any, count };
+    program.sockets = vec![socket("main", 2), socket("canary", 1)];
+    let instance = world.create("a", &program);
+    let lines = until("it told what it was passed", || {
+        Some(tail(instance.dir(), 10, Some(Stream::Stdout)).unwrap().0).filter(|lines| lines.len() == 5)
+    });
+    assert_eq!(lines[0].text, "3 main:main:canary");
+    assert!(lines[1..4].iter().all(|line| line.text.starts_with("socket:[")), "{lines:?}");
+    assert_eq!(lines[4].text, "none", "and nothing else");
+    let bound = state(&instance).sockets;
+    assert_eq!((bound[0].count, bound[1].count), (2, 1));
+    assert_ne!(bound[0].address, bound[1].address);
+    let listening = serin_supervisor::ports::listening().unwrap();
+    let at = |address| listening.iter().filter(|socket| socket.address == address).count();
+    assert_eq!((at(bound[0].address), at(bound[1].address)), (2, 1));
 }
 
 #[test]

@@ -102,8 +102,9 @@ pub fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// What the shim says; an instance may be found a moment before its shim has said anything.
 pub fn state(instance: &Instance) -> State {
-    instance.state().unwrap().expect("a state")
+    until("the shim says something", || instance.state().unwrap())
 }
 
 /// The program's process, once it runs.
