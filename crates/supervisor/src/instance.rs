@@ -166,8 +166,22 @@ impl Instance {
         let order = StopOrder { signal, timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX) };
         let path = self.dir.join("stop.json");
         let text = serde_json::to_vec(&order).map_err(|e| Error::file(&path, "cannot be put in words")(e.into()))?;
-        durable::replace(&path, &text).map_err(Error::file(&path, "cannot be written"))?;
+        self.order(&path, &text).map_err(Error::file(&path, "cannot be written"))?;
         self.wake()
+    }
+
+    /// Writes the order; on a full disk into the room that the shim keeps for it, once it has read the last one.
+    fn order(&self, path: &Path, text: &[u8]) -> io::Result<()> {
+        let give_up = Instant::now() + STATE_COMES;
+        loop {
+            let Err(error) = durable::replace(path, text) else { return Ok(()) };
+            match durable::Slate::at(path.to_owned()).put_up(text) {
+                Ok(()) => return Ok(()),
+                Err(other) if other.kind() == io::ErrorKind::NotFound && Instant::now() < give_up => {}
+                Err(_) => return Err(error),
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
     }
 
     /// Wakes the shim, which then looks for orders.

@@ -75,7 +75,7 @@ impl Instance {
         {
             let _held = hold(&dir)?;
             sweep::sweep(&dir)?;
-            for name in ["state.json", "exit.json", "stop.json", "stop.taken.json"] {
+            for name in ["state.json", "exit.json", "stop.json"] {
                 let path = dir.join(name);
                 match std::fs::remove_file(&path) {
                     Ok(()) => {}

@@ -43,9 +43,16 @@ pub(super) fn sweep(dir: &Path) -> Result<usize, Error> {
 }
 
 fn is_ours(stat: &Stat, shim: Option<ProcessId>, mark: &[u8]) -> bool {
-    // The session of a dead leader: its number is not given to another process while the session has members.
+    // A controller may itself be a descendant of an instance.
+    if u32::try_from(stat.pid).is_ok_and(|pid| pid == std::process::id()) {
+        return false;
+    }
+    // The session of a dead leader (which may wait to be reaped): its number is not given to another process while the
+    // session has members.
     let in_session = shim.is_some_and(|shim| {
-        stat.session == shim.pid && stat.start_time >= shim.start_time && Stat::read(shim.pid).is_none()
+        stat.session == shim.pid
+            && stat.start_time >= shim.start_time
+            && Stat::read(shim.pid).is_none_or(|now| now.id() == shim)
     });
     in_session
         || std::fs::read(format!("/proc/{}/environ", stat.pid))

@@ -31,6 +31,7 @@ pub(super) struct Output {
     /// The beginning of a line whose end has not come: stdout, stderr.
     begun: [Vec<u8>; 2],
     batch: Vec<u8>,
+    /// Without the shim's own.
     batch_lines: u64,
     /// Not yet told in the file itself.
     untold_lines: u64,
@@ -96,11 +97,16 @@ impl Output {
     }
 
     fn line(&mut self, stream: Stream, tag: char, text: &[u8]) {
+        // So that a file is full with its last line, and not with its last batch.
+        let more = (self.batch.len() + text.len() + 64) as u64;
+        if self.size + more > self.settings.max_bytes {
+            self.write();
+        }
         let head = format!("{} {} {tag} ", timestamp(crate::shim::now_ms()), stream.name());
         self.batch.extend_from_slice(head.as_bytes());
         self.batch.extend_from_slice(text);
         self.batch.push(b'\n');
-        self.batch_lines += 1;
+        self.batch_lines += u64::from(stream != Stream::Shim);
     }
 
     fn write(&mut self) {

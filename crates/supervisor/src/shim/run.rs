@@ -22,8 +22,10 @@ use crate::process::{ProcessId, Table};
 use crate::program::{Program, Restart};
 use crate::state::{Ending, Exit, Phase, State, StopOrder};
 
-/// How often what should be dead is killed and looked for again.
-const KILL_AGAIN: Duration = Duration::from_millis(20);
+/// After this what should be dead is killed and looked for again; doubling, as a process that waits for a broken
+/// device does not die at all.
+const KILL_AGAIN: Duration = Duration::from_millis(10);
+const KILL_AGAIN_DOUBLINGS: u32 = 7;
 /// How often a file that could not be written is tried again.
 const WRITE_AGAIN: Duration = Duration::from_secs(1);
 /// Longer sentences would not fit in the reserved file.
@@ -94,6 +96,8 @@ pub(super) struct Shim {
     state: State,
     slate: Slate,
     last_words: Slate,
+    /// Room for an order, which must get through to us on a full disk too.
+    orders: Slate,
     /// The state has changed since it was written; tried again from this moment on.
     unwritten: Option<Instant>,
     output: Output,
@@ -102,6 +106,8 @@ pub(super) struct Shim {
     waits: Waits,
     stopped: bool,
     killed: bool,
+    /// How often in a row everything was killed.
+    kills: u32,
 }
 
 impl Shim {
@@ -128,6 +134,7 @@ impl Shim {
             },
             slate: Slate::reserve(dir.join("state.json")).map_err(|e| fail("no room for state.json", e))?,
             last_words: Slate::reserve(dir.join("exit.json")).map_err(|e| fail("no room for exit.json", e))?,
+            orders: Slate::reserve(dir.join("stop.json")).map_err(|e| fail("no room for stop.json", e))?,
             unwritten: Some(Instant::now()),
             output: Output::new(dir.join("log"), ready.program.log),
             wakes: Wakes::new().map_err(|e| fail("no signal handlers", e))?,
@@ -135,6 +142,7 @@ impl Shim {
             waits: Waits::new(ready.program.backoff),
             stopped: false,
             killed: false,
+            kills: 0,
             ready,
         };
         shim.write_state();
@@ -181,7 +189,7 @@ impl Shim {
             });
             // Read once: the deadline counts from here. A file that cannot be removed is read again, and then only
             // a nearer deadline would change anything.
-            drop(std::fs::rename(self.path("stop.json"), self.path("stop.taken.json")));
+            drop(self.orders.take_down());
             self.stop(order);
         }
     }
@@ -333,6 +341,7 @@ impl Shim {
                 // Our own child is at least a zombie until we reap it, so its number has its start time.
                 let program = ProcessId::of(pid).unwrap_or(ProcessId { pid, start_time: 0 });
                 self.mode = Mode::Running { program, since: begun };
+                self.kills = 0;
                 self.state.error = None;
                 self.enter(Phase::Running { program });
             }
@@ -341,6 +350,7 @@ impl Shim {
     }
 
     fn kill_all(&mut self) {
+        self.kills = self.kills.saturating_add(1);
         self.signal_members(Signal::KILL);
     }
 
@@ -390,11 +400,12 @@ impl Shim {
 
     fn wait(&self) {
         let now = Instant::now();
+        let again = now + KILL_AGAIN * 2_u32.pow(self.kills.min(KILL_AGAIN_DOUBLINGS));
         let deadline = match self.mode {
             Mode::Running { .. } => None,
-            Mode::Clearing { .. } => Some(now + KILL_AGAIN),
+            Mode::Clearing { .. } => Some(again),
             Mode::Waiting { until } => Some(until),
-            Mode::Stopping { deadline, .. } => Some(deadline.max(now + KILL_AGAIN)),
+            Mode::Stopping { deadline, .. } => Some(if deadline <= now { again } else { deadline }),
             Mode::Ended => Some(now),
         };
         let wake = [deadline, self.unwritten].into_iter().flatten().min();
@@ -436,6 +447,7 @@ impl Shim {
     fn end(mut self) -> Result<(), Refusal> {
         self.read_output();
         self.output.finish();
+        self.program().limits.leave_cgroup();
         let ending = Ending {
             exit: self.state.last_exit.clone(),
             stopped: self.stopped,
@@ -452,6 +464,7 @@ impl Shim {
         self.write_state();
         self.slate.release();
         self.last_words.release();
+        self.orders.release();
         written.map_err(|error| {
             Refusal::new(EXIT_UNUSABLE, format!("exit.json cannot be written in {}: {error}", self.ready.dir.display()))
         })
