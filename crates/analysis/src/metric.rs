@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -152,6 +153,16 @@ pub enum Value {
     AtLeastNs(u64),
 }
 
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ppm(rate) => f.write_str(&percent(*rate)),
+            Self::Ns(nanos) => f.write_str(&measured_ms(*nanos, *nanos)),
+            Self::AtLeastNs(nanos) => write!(f, "at least {}", measured_ms(*nanos, *nanos)),
+        }
+    }
+}
+
 /// The result of one check in one round.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Measurement {
@@ -183,7 +194,9 @@ impl Metric {
         }
     }
 
-    fn name(self) -> &'static str {
+    /// What people call it: `success rate`, `latency p99`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::SuccessRate { .. } => "success rate",
             Self::Latency { of, .. } => of.name(),

@@ -109,6 +109,10 @@ pub struct DeployRequest {
     /// Also while a canary is parked, or for a revision that failed before.
     #[serde(default)]
     pub force: bool,
+    /// Hash of the file's own spec, without what the command line changed: the next start of the controller with the
+    /// same file then asks for nothing new.
+    #[serde(default)]
+    pub file_hash: Option<String>,
     /// Who asks.
     pub by: String,
     /// How the command line changed the file, by key path; kept in the history.

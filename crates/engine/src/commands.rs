@@ -1,7 +1,7 @@
 //! What people ask for, taken in by compare-and-swap and kept as a level.
 use crate::driver::{Driver, RoundError};
 use crate::ports::{Clock, Fleet, MetricSource, Router};
-use crate::saved::{self, ParkNote, Saved, Wish};
+use crate::saved::{self, Note, Notes, Saved, Wish};
 use crate::store::Commit;
 use serde::{Deserialize, Serialize};
 use serin_analysis::Checks;
@@ -19,7 +19,10 @@ pub enum Command {
         full: bool,
     },
     /// Give the rollout up and return to the last good revision.
-    Abort,
+    Abort {
+        /// Why.
+        reason: String,
+    },
     /// Stop advancing. Judging goes on.
     Pause,
     /// Go on after a pause or from a parked canary.
@@ -35,11 +38,11 @@ pub enum Command {
     Rollback,
     /// Leave the canary live with the share that it has.
     Park {
-        /// Who does.
-        by: String,
         /// Why.
         reason: String,
     },
+    /// Drain and stop the parked canary.
+    Retire,
 }
 
 /// What became of a command.
@@ -71,6 +74,10 @@ pub struct Order {
     pub spec: serde_json::Value,
     /// The hash of the file that it came from.
     pub file_hash: Option<String>,
+    /// Who asks for it.
+    pub by: String,
+    /// How the command line changed the file, by key path.
+    pub changes: Vec<String>,
     /// Go on although a canary is parked.
     pub force: bool,
 }
@@ -103,11 +110,12 @@ pub enum Ordered {
 }
 
 impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
-    /// Takes a command in. `key` is the step that it was given for; without one it is meant for the present step.
+    /// Takes a command of `by` in. `key` is the step that it was given for; without one it is meant for the present
+    /// step.
     ///
     /// # Errors
     /// The state could not be saved; nothing has changed.
-    pub fn command(&mut self, command: &Command, key: Option<StepKey>) -> Result<Answer, RoundError> {
+    pub fn command(&mut self, command: &Command, key: Option<StepKey>, by: &str) -> Result<Answer, RoundError> {
         let Some(saved) = &self.saved else {
             return Ok(Answer::Refused("nothing has been deployed yet: run `serin deploy` first".into()));
         };
@@ -125,11 +133,9 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
         if let Answer::Done(_) = answer {
             let mut commit = Commit::new();
             commit.put_state(saved::INTENT, &intent)?;
-            if let Command::Park { by, reason } = command {
-                let note = ParkNote { by: by.clone(), reason: reason.clone(), at_ms: self.parts.clock.wall_ms() };
-                commit.put_state(saved::PARK, &note)?;
-            }
-            self.take(commit, |saved| saved.intent = intent)?;
+            let notes = noted(command, &saved.notes, by, self.parts.clock.wall_ms());
+            commit.put_state(saved::NOTES, &notes)?;
+            self.take(commit, |saved| (saved.intent, saved.notes) = (intent, notes))?;
         }
         Ok(answer)
     }
@@ -150,6 +156,8 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
             checks: order.checks.clone(),
             spec: order.spec.clone(),
             file_hash: order.file_hash.clone(),
+            by: order.by.clone(),
+            changes: order.changes.clone(),
         };
         let mut commit = Commit::new();
         commit.put_revision(rev.0, &order.hash, &order.content)?;
@@ -159,7 +167,8 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
             commit.put_state(saved::STATUS, &status)?;
             commit.put_state(saved::INTENT, &intent)?;
             self.parts.store.commit(&commit)?;
-            self.saved = Some(Saved { status, intent, wish, frozen: None, timers: vec![], judging: None });
+            let (frozen, timers, judging, notes) = (None, vec![], None, Notes::default());
+            self.saved = Some(Saved { status, intent, wish, frozen, timers, judging, notes });
             return Ok(Ordered::Accepted { rollout: 0, rev });
         };
         let status = saved.status;
@@ -278,12 +287,30 @@ fn next_rollout(status: &Status) -> u32 {
     if status.is_idle() && !status.proven[status.good] { status.rollout } else { status.rollout + 1 }
 }
 
+/// The notes with what this command says.
+fn noted(command: &Command, notes: &Notes, by: &str, at_ms: u64) -> Notes {
+    let note = |reason: &str| Some(Note { by: by.to_owned(), reason: reason.to_owned(), at_ms });
+    let mut notes = notes.clone();
+    match command {
+        Command::Park { reason } => notes.park = note(reason),
+        Command::Abort { reason } => notes.abort = note(reason),
+        Command::Pause => notes.pause = note(""),
+        Command::Resume => (notes.park, notes.pause) = (None, None),
+        Command::Promote { .. }
+        | Command::Approve
+        | Command::Weight { .. }
+        | Command::Rollback
+        | Command::Retire => {}
+    }
+    notes
+}
+
 /// Changes the intent, or says why not.
 fn apply(command: &Command, status: &Status, saved: &Saved, intent: &mut Intent) -> Answer {
     let rollout = Some(status.rollout);
     let Some(key) = status.key() else {
         return match (command, status.phase) {
-            (Command::Abort, Phase::Back { .. }) => Answer::Already("it is going back already".into()),
+            (Command::Abort { .. }, Phase::Back { .. }) => Answer::Already("it is going back already".into()),
             _ => Answer::Late("no rollout is under way that this could be meant for".into()),
         };
     };
@@ -298,8 +325,11 @@ fn apply(command: &Command, status: &Status, saved: &Saved, intent: &mut Intent)
         ),
         Command::Promote { .. } if parked => refuse("the canary is parked: `serin resume` first"),
         Command::Promote { .. } => Answer::Already("it is promoted already".into()),
-        Command::Abort if parked => set(&mut intent.retire, rollout, "retiring the parked canary"),
-        Command::Abort => set(&mut intent.abort, rollout, "going back to the stable revision"),
+        Command::Abort { .. } | Command::Retire if parked => {
+            set(&mut intent.retire, rollout, "retiring the parked canary")
+        }
+        Command::Retire => refuse("no canary is parked"),
+        Command::Abort { .. } => set(&mut intent.abort, rollout, "going back to the stable revision"),
         Command::Pause => set(&mut intent.pause, rollout, "paused; judging goes on"),
         Command::Resume if parked => {
             (intent.park, intent.abort) = (None, None);

@@ -1,13 +1,13 @@
 //! The loop: observe, decide, save or (observe again, permit, write). It has no opinion about releases.
 use crate::crash::{Boundary, point};
-use crate::judging::{Judging, subject};
+use crate::judging::{Judged, Judging, subject};
 use crate::ports::{Clock, Fleet, MetricSource, PortError, Revision, Router};
-use crate::saved::{self, Frozen, Saved};
+use crate::saved::{self, Frozen, Notes, Saved, Wish};
 use crate::snapshot::Snapshot;
-use crate::store::{Commit, RolloutRecord, Store, StoreError};
+use crate::store::{Commit, KEEP_ROLLOUTS, RolloutRecord, Store, StoreError};
 use crate::timers::{due, rearm};
 use crate::wording::{About, Fact, Outgoing, text};
-use serin_analysis::Outcome as Judged;
+use serin_analysis::Outcome as Found;
 use serin_rollout::{
     Decision, Event, Observation, Outcome, Rev, Status, Verdict, WaitingOn, Write, WriteError, decide, permit,
 };
@@ -44,6 +44,10 @@ pub struct Driver<F, R, M, C> {
     claimed: bool,
     failed: Option<WriteError>,
     trouble: Option<String>,
+    /// A commit failed: it may be there nevertheless, so the state is read again before anything is decided.
+    doubtful: bool,
+    /// What it waits for, and since when on the wall clock.
+    waiting: Option<(WaitingOn, u64)>,
     publish: watch::Sender<Option<Arc<Snapshot>>>,
 }
 
@@ -72,7 +76,7 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
     pub fn new(parts: Parts<F, R, M, C>) -> Result<Self, StoreError> {
         let saved = Saved::load(&parts.store)?;
         let publish = watch::Sender::new(None);
-        Ok(Driver { parts, saved, claimed: false, failed: None, trouble: None, publish })
+        Ok(Driver { parts, saved, claimed: false, failed: None, trouble: None, doubtful: false, waiting: None, publish })
     }
 
     /// Every round's view, the last one kept. `None` before the first.
@@ -91,6 +95,7 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
     /// Why the round did not end.
     pub async fn round(&mut self) -> Result<WaitingOn, RoundError> {
         let result = self.decisions().await;
+        self.doubtful |= matches!(result, Err(RoundError::Store(_)));
         self.trouble = match &result {
             Err(error) => Some(error.to_string()),
             Ok(_) if self.failed.is_none() => None,
@@ -100,6 +105,9 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
             Ok(Some(on)) => *on,
             Ok(None) | Err(_) => self.failed.map_or(WaitingOn::Nothing, WaitingOn::Platform),
         };
+        if self.waiting.is_none_or(|(on, _)| on != waiting) {
+            self.waiting = Some((waiting, self.parts.clock.wall_ms()));
+        }
         if let Ok(seen) = self.observe().await {
             self.show(seen, waiting);
         }
@@ -108,6 +116,10 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
 
     /// `None`: a write was refused or failed, or nothing is wanted yet.
     async fn decisions(&mut self) -> Result<Option<WaitingOn>, RoundError> {
+        if self.doubtful {
+            self.saved = Saved::load(&self.parts.store)?;
+            self.doubtful = false;
+        }
         self.judge().await?;
         for _ in 0..DECISIONS {
             let Some(saved) = &self.saved else { return Ok(None) };
@@ -221,7 +233,8 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
         let mut commit = Commit::new();
         let began = next.rollout != saved.status.rollout;
         if began {
-            let frozen = Frozen { plan: saved.wish.plan.clone(), checks: saved.wish.checks.clone() };
+            let Wish { plan, checks, by, changes, .. } = saved.wish.clone();
+            let frozen = Frozen { plan, checks, by, changes };
             commit.put_rollout(RolloutRecord {
                 number: u64::from(next.rollout),
                 from: saved.status.rev[next.good].map(|rev| rev.0),
@@ -232,8 +245,9 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
             });
             commit.put_plan(u64::from(next.rollout), &frozen)?;
             commit.put_state(saved::FROZEN, &frozen)?;
-            (saved.frozen, saved.judging) = (Some(frozen), None);
+            (saved.frozen, saved.judging, saved.notes) = (Some(frozen), None, Notes::default());
             commit.remove_state(saved::JUDGING);
+            commit.remove_state(saved::NOTES);
         }
         self.close_record(&mut commit, events)?;
         saved.status = next;
@@ -248,6 +262,9 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
         self.parts.store.commit(&commit)?;
         self.saved = Some(saved);
         point(Boundary::AfterSave);
+        if events.iter().any(|event| matches!(event, Event::Ended(..))) {
+            self.parts.store.prune(KEEP_ROLLOUTS)?;
+        }
         Ok(())
     }
 
@@ -325,8 +342,10 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
         let mut commit = Commit::new();
         commit.put_state(saved::JUDGING, &judging)?;
         if let Some(outcome) = judged {
-            commit.put_measurement(rollout, self.parts.clock.wall_ms(), &judging.measurements)?;
-            if outcome == Judged::Fail {
+            let metrics = checks.checks.iter().map(|check| check.metric.name().to_owned()).collect();
+            let row = Judged { key, metrics, measurements: judging.measurements.clone() };
+            commit.put_measurement(rollout, self.parts.clock.wall_ms(), &row)?;
+            if outcome == Found::Fail {
                 let failed = judging.history.failed_total;
                 let text = format!("Halt {} advancement {}", self.parts.service, judging.text);
                 let fact = Fact::Judged { failed, text: judging.text.clone() };
@@ -357,14 +376,13 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
             trouble: self.trouble.clone(),
             judging: saved.judging.clone(),
             timers: saved.timers.clone(),
+            checks: saved.checks().cloned(),
             instances: self.parts.fleet.instances(),
+            troubles: self.parts.fleet.troubles(),
             router: self.parts.router.describe(),
             hashes: saved.status.rev.map(hash),
-            park: self.park_note(),
+            notes: saved.notes.clone(),
+            waiting_since_ms: self.waiting.map_or(0, |(_, since)| since),
         })));
-    }
-
-    fn park_note(&self) -> Option<saved::ParkNote> {
-        self.parts.store.state(saved::PARK).ok().flatten()
     }
 }

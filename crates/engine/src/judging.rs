@@ -25,6 +25,17 @@ pub struct Judging {
     pub text: String,
 }
 
+/// One round as the history keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judged {
+    /// The step.
+    pub key: StepKey,
+    /// What was measured, by name.
+    pub metrics: Vec<String>,
+    /// What was found, in the same order.
+    pub measurements: Vec<Measurement>,
+}
+
 /// Which slot is judged for which step, or `None` where no canary is.
 pub(crate) fn subject(status: &Status) -> Option<(StepKey, bool, Slot)> {
     let key = status.key()?;

@@ -20,9 +20,9 @@ mod wording;
 
 pub use commands::{Answer, Command, Order, Ordered};
 pub use driver::{Driver, Parts, RoundError};
-pub use judging::Judging;
+pub use judging::{Judged, Judging};
 pub use ports::{Clock, Fleet, InstanceSeen, MetricSource, PortError, Revision, Router, RouterSeen, SystemClock};
-pub use saved::{Frozen, ParkNote, Wish};
+pub use saved::{Frozen, Note, Notes, Wish};
 pub use snapshot::Snapshot;
 pub use timers::Armed;
 pub use wording::{Fact, Outgoing};

@@ -42,6 +42,8 @@ pub trait Fleet {
     ) -> impl Future<Output = Result<(), PortError>>;
     /// Every instance, for people.
     fn instances(&self) -> Vec<InstanceSeen>;
+    /// What keeps instances from being started, in sentences.
+    fn troubles(&self) -> Vec<String>;
 }
 
 /// The split.
@@ -132,8 +134,8 @@ pub struct RouterSeen {
     pub strength: String,
     /// Why the fallback is in force, if it is.
     pub falling_back: Option<String>,
-    /// The slot whose requests another one answers, if there is one, in a sentence.
-    pub circuit: Option<String>,
+    /// The slot whose requests another one answers, if there is one, and a sentence on it.
+    pub circuit: Option<(Slot, String)>,
     /// Requests that wait for an instance.
     pub held: u64,
     /// Why the data plane cannot be reached, if it cannot.

@@ -12,7 +12,8 @@ pub(crate) const WISH: &str = "wish";
 pub(crate) const FROZEN: &str = "frozen";
 pub(crate) const TIMERS: &str = "timers";
 pub(crate) const JUDGING: &str = "judging";
-pub(crate) const PARK: &str = "park";
+pub(crate) const NOTES: &str = "notes";
+
 
 /// What somebody wants to run, and how it is to be released.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +28,10 @@ pub struct Wish {
     pub spec: serde_json::Value,
     /// The hash of the file that it came from; a file with the same hash asks for nothing new.
     pub file_hash: Option<String>,
+    /// Who asked for it.
+    pub by: String,
+    /// How the command line changed the file, by key path.
+    pub changes: Vec<String>,
 }
 
 /// What a rollout began with and keeps to.
@@ -36,17 +41,32 @@ pub struct Frozen {
     pub plan: Plan,
     /// The checks.
     pub checks: Option<Checks>,
+    /// Who asked for it.
+    pub by: String,
+    /// How the command line changed the file, by key path.
+    pub changes: Vec<String>,
 }
 
-/// A person's note on why a canary was parked.
+/// Who gave a command that has lasting effect, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ParkNote {
+pub struct Note {
     /// Who.
     pub by: String,
-    /// Why.
+    /// Why, in their words.
     pub reason: String,
     /// When, in milliseconds since the Unix epoch.
     pub at_ms: u64,
+}
+
+/// The notes on the present rollout.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notes {
+    /// Why the canary was left live.
+    pub park: Option<Note>,
+    /// Why nothing advances.
+    pub pause: Option<Note>,
+    /// Why the rollout was given up.
+    pub abort: Option<Note>,
 }
 
 /// The saved state of one service, as it was loaded or last saved.
@@ -58,6 +78,7 @@ pub(crate) struct Saved {
     pub frozen: Option<Frozen>,
     pub timers: Vec<Armed>,
     pub judging: Option<Judging>,
+    pub notes: Notes,
 }
 
 impl Saved {
@@ -74,6 +95,7 @@ impl Saved {
             frozen: store.state(FROZEN)?,
             timers: store.state(TIMERS)?.unwrap_or_default(),
             judging: store.state(JUDGING)?,
+            notes: store.state(NOTES)?.unwrap_or_default(),
         }))
     }
 

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use serin_proxy::protocol;
 use serin_supervisor::health;
 use serin_supervisor::probe::Check;
-use serin_supervisor::program::{Log, Restart, Stop};
+use serin_supervisor::program::{Backoff, Log, Restart, Stop};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -30,6 +30,8 @@ pub struct Runnable {
     pub stop: Stop,
     /// What happens when it ends by itself.
     pub restart: Restart,
+    /// How long to wait between restarts.
+    pub backoff: Backoff,
     /// How much of its output is kept.
     pub log: Log,
     /// How its readiness is found out.

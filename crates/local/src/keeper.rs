@@ -38,7 +38,11 @@ pub struct Keeper {
     applied: Option<(u64, Content)>,
     trouble: Pair<Option<String>>,
     not_before: Pair<Option<Instant>>,
+    runnable: Read,
 }
+
+/// Reads what a revision runs from its stored content.
+pub type Read = fn(&serde_json::Value) -> Result<Runnable, String>;
 
 /// Why a keeper cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +71,7 @@ impl Keeper {
     ///
     /// # Errors
     /// A proxy that cannot be started, or files that cannot be read.
-    pub fn start(layout: Layout, settings: Settings, epoch: u64) -> Result<Keeper, StartError> {
+    pub fn start(layout: Layout, settings: Settings, epoch: u64, runnable: Read) -> Result<Keeper, StartError> {
         let orders = Orders::open(&layout).map_err(StartError::Orders)?;
         proxy::ensure(&layout, &settings)?;
         let has = proxy::addresses(&layout.proxy()).into_iter().find(|(name, _)| name == "main");
@@ -94,6 +98,7 @@ impl Keeper {
             applied: None,
             trouble: [None, None],
             not_before: [None, None],
+            runnable,
         })
     }
 
@@ -174,7 +179,7 @@ impl Keeper {
 
     fn start_one(&mut self, slot: Slot, order: &Order) -> Result<(), String> {
         let rev = order.rev.ok_or("the slot has no revision")?;
-        let runnable: Runnable = serde_json::from_value(order.content.clone())
+        let runnable = (self.runnable)(&order.content)
             .map_err(|error| format!("revision {} cannot be understood: {error}", rev.0))?;
         self.turn += 1;
         let badge = Badge { slot, rev, turn: self.turn, runnable };
@@ -349,10 +354,11 @@ impl Keeper {
         let report = self.report.as_ref();
         let circuit = report.ok().and_then(|report| report.circuit.first()).map(|broken| {
             let slot = broken.slot;
-            format!(
+            let text = format!(
                 "the instances of slot {slot} refuse or reset; {} requests were answered by the other one",
                 broken.requests
-            )
+            );
+            (slot, text)
         });
         RouterSeen {
             addresses: addresses.into_iter().map(|(name, address)| (name, address.to_string())).collect(),
@@ -364,9 +370,9 @@ impl Keeper {
         }
     }
 
-    /// Why instances of a slot could not be started, if so.
-    pub fn trouble(&self, slot: Slot) -> Option<&str> {
-        self.trouble[slot].as_deref()
+    /// Why instances could not be started or stopped, if so.
+    pub(crate) fn troubles(&self) -> Vec<String> {
+        self.trouble.iter().flatten().cloned().collect()
     }
 }
 

@@ -8,9 +8,9 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Of `service` below the directory of all services' state.
-    pub fn of(state: &Path, service: &str) -> Layout {
-        Layout { dir: state.join(service) }
+    /// In this directory.
+    pub fn at(dir: &Path) -> Layout {
+        Layout { dir: dir.to_owned() }
     }
 
     /// The directory itself.
@@ -41,6 +41,37 @@ impl Layout {
     /// One directory per instance.
     pub fn instances(&self) -> PathBuf {
         self.dir.join("instances")
+    }
+
+    /// Where what is left of instances that are gone lies: their output.
+    pub fn ended(&self) -> PathBuf {
+        self.dir.join("ended")
+    }
+
+    /// The directories whose output there is, with the names of their instances: of the one that is named, or else of
+    /// all that there are. One that is gone is found by its name only.
+    ///
+    /// # Errors
+    /// The instances' directory cannot be read.
+    pub fn log_dirs(&self, instance: Option<&str>) -> std::io::Result<Vec<(String, PathBuf)>> {
+        if let Some(name) = instance {
+            let plain = !name.is_empty() && !name.contains('/') && !name.starts_with('.');
+            let places = [self.instances().join(name), self.ended().join(name)];
+            let found = places.into_iter().find(|dir| plain && dir.join("log").is_dir());
+            return Ok(found.map(|dir| (name.to_owned(), dir)).into_iter().collect());
+        }
+        let entries = match std::fs::read_dir(self.instances()) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut dirs: Vec<_> = entries
+            .filter_map(|entry| entry.ok())
+            .filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())))
+            .filter(|(name, path)| !name.starts_with('.') && path.join("log").is_dir())
+            .collect();
+        dirs.sort();
+        Ok(dirs)
     }
 
     /// What each slot was told to have.

@@ -19,6 +19,6 @@ mod table;
 
 pub use config::{Health, Runnable, Settings};
 pub use down::{Down, down};
-pub use keeper::{Keeper, StartError};
+pub use keeper::{Keeper, Read, StartError};
 pub use layout::Layout;
 pub use ports::{LocalFleet, LocalMetrics, LocalRouter, ports};

@@ -150,6 +150,7 @@ fn program(what: &Runnable) -> Result<Program, String> {
         user: what.user.clone(),
         group: what.group.clone(),
         restart: what.restart,
+        backoff: what.backoff,
         stop: what.stop,
         log: what.log,
         ..Program::new(what.argv.clone())
@@ -160,7 +161,7 @@ fn program(what: &Runnable) -> Result<Program, String> {
 pub(crate) fn bury(layout: &Layout, found: &Found) -> Result<(), String> {
     const KEPT: usize = 10;
     let dir = found.dir();
-    let ended = layout.dir().join("ended");
+    let ended = layout.ended();
     if let Some(name) = dir.file_name()
         && dir.join("log").exists()
     {

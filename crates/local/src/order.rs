@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn an_order_outlives_who_wrote_it() {
         let dir = tempfile::tempdir().unwrap();
-        let layout = Layout::of(dir.path().parent().unwrap(), dir.path().file_name().unwrap().to_str().unwrap());
+        let layout = Layout::at(dir.path());
         let mut orders = Orders::open(&layout).unwrap();
         orders.claim(3).unwrap();
         orders.put(1, order(2)).unwrap();
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn a_lower_epoch_is_fenced() {
         let dir = tempfile::tempdir().unwrap();
-        let layout = Layout::of(dir.path().parent().unwrap(), dir.path().file_name().unwrap().to_str().unwrap());
+        let layout = Layout::at(dir.path());
         let mut orders = Orders::open(&layout).unwrap();
         orders.claim(3).unwrap();
         orders.claim(3).unwrap();
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn a_file_that_is_no_order_is_never_taken_for_an_empty_one() {
         let dir = tempfile::tempdir().unwrap();
-        let layout = Layout::of(dir.path().parent().unwrap(), dir.path().file_name().unwrap().to_str().unwrap());
+        let layout = Layout::at(dir.path());
         std::fs::write(layout.orders(), "{").unwrap();
         assert!(Orders::open(&layout).unwrap_err().contains("cannot be understood"));
     }

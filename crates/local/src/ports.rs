@@ -1,8 +1,9 @@
 //! The engine's ports, over one keeper. A driver asks the fleet first: that look is what the router answers from.
+use crate::config::Settings;
 use crate::keeper::Keeper;
 use serin_analysis::{Histogram, Sample};
 use serin_engine::{Fleet, InstanceSeen, MetricSource, PortError, Revision, Router, RouterSeen};
-use serin_proxy::protocol::Counts;
+use serin_proxy::protocol::{Counts, Measures};
 use serin_rollout::{Pair, Route, RouteSeen, SetSeen, Slot};
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -25,6 +26,23 @@ pub fn ports(keeper: Keeper) -> (LocalFleet, LocalRouter, LocalMetrics) {
     (LocalFleet(keeper.clone()), LocalRouter(keeper.clone()), LocalMetrics(keeper))
 }
 
+impl LocalFleet {
+    /// Takes settings over that need no restart of anything.
+    pub async fn set(&self, settings: Settings) {
+        self.0.lock().await.set(settings);
+    }
+}
+
+impl LocalMetrics {
+    /// Everything that the proxy counted.
+    ///
+    /// # Errors
+    /// Why it does not answer, in a sentence.
+    pub async fn measures(&self) -> Result<Measures, String> {
+        self.0.lock().await.measure().await
+    }
+}
+
 impl Fleet for LocalFleet {
     async fn claim(&mut self, epoch: u64) -> Result<(), PortError> {
         self.0.lock().await.claim(epoch).await
@@ -42,6 +60,10 @@ impl Fleet for LocalFleet {
 
     fn instances(&self) -> Vec<InstanceSeen> {
         self.0.try_lock().map(|keeper| keeper.instances()).unwrap_or_default()
+    }
+
+    fn troubles(&self) -> Vec<String> {
+        self.0.try_lock().map(|keeper| keeper.troubles()).unwrap_or_default()
     }
 }
 

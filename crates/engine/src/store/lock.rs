@@ -39,6 +39,19 @@ impl HeldLock {
     }
 }
 
+/// The process that holds the store at `store` now; `None` when nobody does.
+pub(super) fn held_by(store: &Path) -> Option<u32> {
+    let mut file = File::open(lock_path(store)).ok()?;
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
+        Err(Errno::WOULDBLOCK) => {
+            let mut text = String::new();
+            file.read_to_string(&mut text).ok()?;
+            text.trim().parse().ok()
+        }
+        Ok(()) | Err(_) => None,
+    }
+}
+
 fn lock_path(store: &Path) -> PathBuf {
     let mut name = store.as_os_str().to_os_string();
     name.push(".lock");

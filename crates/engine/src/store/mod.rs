@@ -86,6 +86,11 @@ impl Store {
         })
     }
 
+    /// The process that holds the store in the file `path` now; `None` when nobody does.
+    pub fn holder(path: &Path) -> Option<u32> {
+        lock::held_by(path)
+    }
+
     /// The fencing number of this opening: greater than that of every opening before.
     #[must_use]
     pub fn epoch(&self) -> u64 {

@@ -1,0 +1,243 @@
+//! `serin serve`: the controller. It owns nothing that serves: killed at any moment, the next one goes on where it was.
+use super::handle::{Asked, Handle};
+use super::{convert, events, fail};
+use crate::cli::serve::Job;
+use crate::cli::{Output, exit};
+use crate::config::Spec;
+use serin_engine::store::Store;
+use serin_engine::{Driver, Parts, SystemClock};
+use serin_local::{Keeper, Layout, LocalFleet, LocalMetrics, LocalRouter, ports};
+use serin_rollout::WaitingOn;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+/// From round to round while something is going on, and while nothing is.
+const BUSY: Duration = Duration::from_millis(50);
+const IDLE: Duration = Duration::from_millis(200);
+/// What does not work is said when it has not worked for this long: a proxy needs a moment to start.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+type Local = Driver<LocalFleet, LocalRouter, LocalMetrics, SystemClock>;
+
+/// Runs until SIGINT or SIGTERM.
+pub(super) fn run(job: Job) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(exit::FAILED, format!("the system refuses what every process needs: {error}"), ""),
+    };
+    match runtime.block_on(serve(&job)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((what, hint)) => fail(exit::FAILED, what, &hint),
+    }
+}
+
+type Stopped = (String, String);
+
+fn stopped(hint: &str) -> impl FnOnce(String) -> Stopped + use<> {
+    let hint = hint.to_owned();
+    move |what| (what, hint)
+}
+
+async fn serve(job: &Job) -> Result<(), Stopped> {
+    let layout = Layout::at(&job.place.dir);
+    std::fs::create_dir_all(layout.dir())
+        .map_err(|error| format!("{} cannot be made: {error}", layout.dir().display()))
+        .map_err(stopped("name another place with --state DIR, or run as a user who may write there"))?;
+    let store = Store::open(layout.store())
+        .map_err(|error| error.to_string())
+        .map_err(stopped("one controller runs a service at a time"))?;
+    let store = Arc::new(store);
+    let spec = wanted(job, &store)?;
+    let keeper = Keeper::start(layout.clone(), convert::settings(&spec), store.epoch(), convert::runnable)
+        .map_err(|error| error.to_string())
+        .map_err(stopped(""))?;
+    let (fleet, router, metrics) = ports(keeper);
+    let parts = Parts {
+        service: job.place.service.clone(),
+        store: store.clone(),
+        fleet: fleet.clone(),
+        router,
+        metrics: metrics.clone(),
+        clock: SystemClock,
+    };
+    let mut driver = Driver::new(parts).map_err(|error| error.to_string()).map_err(stopped(""))?;
+    let (ask, asked) = mpsc::channel(16);
+    let (changed, changes) = watch::channel(0);
+    let handle = Handle {
+        service: job.place.service.clone(),
+        layout: layout.clone(),
+        store: store.clone(),
+        ask,
+        snapshots: driver.snapshots(),
+        changes,
+        metrics,
+    };
+    let socket = layout.socket();
+    let api = tokio::spawn(async move { serin_api::serve(Arc::new(handle), &socket, std::future::pending()).await });
+    apply_file(job, &spec, &mut driver)?;
+    let mut controller = Loop { driver, fleet, store, asked, changed, told: Told::new(job.output) };
+    controller.told.hello(&job.place.service, &spec, &layout);
+    let end = tokio::select! {
+        () = controller.run() => Ok(()),
+        end = signals() => end,
+        ended = api => Err((format!("the API at {} ended: {ended:?}", layout.socket().display()), String::new())),
+    };
+    controller.told.farewell(&job.place.service, &spec);
+    end
+}
+
+/// The file's spec, or the stored one.
+fn wanted(job: &Job, store: &Store) -> Result<Spec, Stopped> {
+    if let Some(loaded) = &job.loaded {
+        return Ok(loaded.spec.clone());
+    }
+    let wish: Option<serin_engine::Wish> =
+        store.state("wish").map_err(|error| error.to_string()).map_err(stopped(""))?;
+    let wish = wish.ok_or("nothing is stored yet".to_owned()).map_err(stopped("start with `serin serve -f serin.yaml`"))?;
+    serde_json::from_value(wish.spec)
+        .map_err(|error| format!("the stored spec cannot be understood: {error}"))
+        .map_err(stopped("start with the file: `serin serve -f serin.yaml`"))
+}
+
+/// The store is the truth: the file is applied only when it is another one than the last file applied.
+fn apply_file(job: &Job, spec: &Spec, driver: &mut Local) -> Result<(), Stopped> {
+    if job.loaded.is_none() {
+        return Ok(());
+    }
+    let hash = convert::spec_hash(spec).map_err(stopped(""))?;
+    if driver.applied_file() == Some(hash.as_str()) {
+        return Ok(());
+    }
+    let mut order = convert::order(spec, Some(hash), false).map_err(stopped("`serin lint` says more"))?;
+    order.by = "serin serve".to_owned();
+    driver.deploy(&order).map_err(|error| error.to_string()).map_err(stopped(""))?;
+    Ok(())
+}
+
+async fn signals() -> Result<(), Stopped> {
+    let on = |kind| signal(kind).map_err(|error| error.to_string()).map_err(stopped(""));
+    let (mut interrupt, mut terminate) = (on(SignalKind::interrupt())?, on(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+struct Loop {
+    driver: Local,
+    fleet: LocalFleet,
+    store: Arc<Store>,
+    asked: mpsc::Receiver<Asked>,
+    changed: watch::Sender<u64>,
+    told: Told,
+}
+
+impl Loop {
+    async fn run(&mut self) {
+        loop {
+            let round = self.driver.round().await;
+            self.changed.send_modify(|count| *count += 1);
+            self.told.events(&self.store);
+            let pause = match &round {
+                Ok(WaitingOn::Nothing) => IDLE,
+                Ok(_) | Err(_) => BUSY,
+            };
+            self.told.trouble(round.err().map(|error| error.to_string()));
+            tokio::select! {
+                asked = self.asked.recv() => if let Some(asked) = asked { self.take(asked).await },
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn take(&mut self, asked: Asked) {
+        // Whoever asked may have gone; then nobody needs the answer.
+        match asked {
+            Asked::Command(command, key, by, answer) => {
+                let done = self.driver.command(&command, key, &by).map_err(|error| error.to_string());
+                let _ = answer.send(done);
+            }
+            Asked::Deploy(what, answer) => {
+                let (spec, order) = *what;
+                let done = self.driver.deploy(&order).map_err(|error| error.to_string());
+                if done.is_ok() {
+                    self.fleet.set(convert::settings(&spec)).await;
+                }
+                let _ = answer.send(done);
+            }
+        }
+    }
+}
+
+/// What the controller says on its own terminal.
+struct Told {
+    output: Output,
+    seq: Option<u64>,
+    trouble: Option<(String, Instant, bool)>,
+}
+
+impl Told {
+    fn new(output: Output) -> Told {
+        Told { output, seq: None, trouble: None }
+    }
+
+    fn hello(&self, service: &str, spec: &Spec, layout: &Layout) {
+        if self.output == Output::Text {
+            println!("serin: {service} on http://{} (state in {})", spec.listen, layout.dir().display());
+            println!("serin: Ctrl-C ends the controller and leaves the service up; `serin down` ends the service");
+        }
+    }
+
+    fn farewell(&self, service: &str, spec: &Spec) {
+        if self.output == Output::Text {
+            println!(
+                "serin: the controller ends; {service} goes on serving on http://{}. `serin serve` takes it up again, `serin down` ends it",
+                spec.listen
+            );
+        }
+    }
+
+    /// The events that have not been told. The first look only finds out where they are.
+    fn events(&mut self, store: &Store) {
+        let last = *store.subscribe().borrow();
+        let Some(seq) = self.seq else {
+            self.seq = Some(last.saturating_sub(1).min(last));
+            return;
+        };
+        let Ok(stored) = store.events_after(seq, 100) else { return };
+        for stored in stored {
+            self.seq = Some(stored.seq);
+            let Some(event) = events::event(&stored) else { continue };
+            match self.output {
+                Output::Json => println!("{}", serde_json::to_string(&event).unwrap_or_default()),
+                Output::Text => {
+                    println!("{}", event.message);
+                    if let Some(did) = event.did {
+                        println!("    → {did}");
+                    }
+                }
+            }
+        }
+    }
+
+    fn trouble(&mut self, now: Option<String>) {
+        self.trouble = match (now, self.trouble.take()) {
+            (None, Some((_, _, true))) => {
+                eprintln!("serin: that works again");
+                None
+            }
+            (None, _) => None,
+            (Some(text), Some((known, since, told))) if known == text => {
+                if !told && since.elapsed() > PATIENCE {
+                    eprintln!("serin: {text}");
+                }
+                Some((known, since, told || since.elapsed() > PATIENCE))
+            }
+            (Some(text), _) => Some((text, Instant::now(), false)),
+        };
+    }
+}

@@ -1,0 +1,289 @@
+//! From a snapshot of the engine to the status that people see.
+use super::events::{step_key, verdict};
+use crate::config::Spec;
+use crate::config::spec::Strategy;
+use serin_analysis::Metric;
+use serin_api::{
+    Addresses, AnalysisView, GateView, InstanceView, LastOutcome, MetricView, ParkedView, PausedView, PhaseWord,
+    Progress, Revision, RolloutView, RouteView, SlotView, Split, StatusView, Strength, Track, Waiting,
+};
+use serin_engine::{Clock, Snapshot, SystemClock};
+use serin_proxy::protocol::Measures;
+use serin_rollout::{Phase, Slot, Timer, WaitingOn, WriteError, other};
+
+/// What the view needs beside the snapshot.
+pub(crate) struct Beside<'a> {
+    pub service: &'a str,
+    pub seq: u64,
+    pub measures: Option<&'a Measures>,
+    /// The present or last rollout.
+    pub rollout: Option<RolloutView>,
+}
+
+/// The whole status.
+pub(crate) fn status(snapshot: &Snapshot, beside: Beside<'_>) -> StatusView {
+    let status = &snapshot.status;
+    let spec: Option<Spec> = serde_json::from_value(snapshot.wish.spec.clone()).ok();
+    let address = |name: &str| {
+        let found = snapshot.router.addresses.iter().find(|(known, _)| known == name);
+        found.map(|(_, address)| address.clone())
+    };
+    StatusView {
+        service: beside.service.to_owned(),
+        now: SystemClock.wall_ms(),
+        seq: beside.seq,
+        key: status.key().map(step_key).unwrap_or_default(),
+        phase: phase(&status.phase),
+        message: message(snapshot),
+        waiting: waiting(snapshot),
+        rollout: (!status.is_idle()).then(|| progress(snapshot, &beside, spec.as_ref())).flatten(),
+        slots: [slot(snapshot, 0), slot(snapshot, 1)],
+        route: route(snapshot),
+        addresses: Addresses {
+            main: address("main").unwrap_or_default(),
+            stable: address("stable"),
+            canary: address("canary"),
+        },
+        analysis: analysis(snapshot),
+        gates: gates(snapshot),
+        parked: snapshot.notes.park.as_ref().filter(|_| matches!(status.phase, Phase::Parked { .. })).map(|note| {
+            ParkedView { by: note.by.clone(), reason: note.reason.clone(), since: note.at_ms }
+        }),
+        paused: (snapshot.intent.pause == Some(status.rollout) && !status.is_idle())
+            .then(|| snapshot.notes.pause.as_ref())
+            .flatten()
+            .map(|note| PausedView { by: note.by.clone(), since: note.at_ms }),
+        warnings: warnings(snapshot, spec.as_ref()),
+        last: status.is_idle().then(|| last(beside.rollout)).flatten(),
+    }
+}
+
+fn phase(phase: &Phase) -> PhaseWord {
+    match phase {
+        Phase::Idle => PhaseWord::Idle,
+        Phase::Step(_) => PhaseWord::Step,
+        Phase::Settling { .. } => PhaseWord::Settling,
+        Phase::Back { .. } => PhaseWord::Back,
+        Phase::Halted { .. } => PhaseWord::Halted,
+        Phase::Parked { .. } => PhaseWord::Parked,
+    }
+}
+
+fn message(snapshot: &Snapshot) -> String {
+    match snapshot.status.phase {
+        Phase::Idle | Phase::Step(_) | Phase::Parked { .. } => String::new(),
+        Phase::Settling { leg: serin_rollout::Leg::Window, .. } => {
+            "promoted; the previous revision is kept warm as the way back".to_owned()
+        }
+        Phase::Settling { leg: serin_rollout::Leg::Retire, .. } => {
+            "promoted; the previous revision is being drained and stopped".to_owned()
+        }
+        Phase::Back { .. } => "all traffic returns to the stable revision".to_owned(),
+        Phase::Halted { .. } => {
+            "the stable revision cannot serve; what serves is kept. Fix it, deploy a corrected revision, or accept the canary with `serin promote --full`".to_owned()
+        }
+    }
+}
+
+/// The one reason for waiting, in words, with what stands behind it.
+fn waiting(snapshot: &Snapshot) -> Option<Waiting> {
+    let track = |slot: Slot| if slot == snapshot.status.good { "stable" } else { "canary" };
+    let (reason, mut text, timer) = match snapshot.waiting {
+        WaitingOn::Nothing if snapshot.trouble.is_none() => return None,
+        WaitingOn::Nothing => ("trouble", String::new(), None),
+        WaitingOn::Ready(slot) => ("ready", not_ready(snapshot, slot, track(slot)), Some(Timer::Healthy)),
+        WaitingOn::Acknowledged => ("acknowledged", "the proxy to confirm the route".to_owned(), None),
+        WaitingOn::Drained(slot) => {
+            let busy = snapshot.seen.set[slot].busy;
+            let text = format!("open requests of {busy} {} instance(s) to end", track(slot));
+            ("drained", text, Some(Timer::Drain))
+        }
+        WaitingOn::Verdict(_) => {
+            let found = snapshot.judging.as_ref().map(|judging| judging.text.as_str()).filter(|text| !text.is_empty());
+            ("analysis", format!("the analysis to pass: {}", found.unwrap_or("nothing measured yet")), None)
+        }
+        WaitingOn::Approval(_) => ("approval", "a person's approval: `serin approve`".to_owned(), None),
+        WaitingOn::Bake => ("bake", "the step's hold to end".to_owned(), Some(Timer::Bake)),
+        WaitingOn::Window => ("window", "the rollback window to close".to_owned(), Some(Timer::Window)),
+        WaitingOn::Paused => ("paused", "a person to resume: `serin resume`".to_owned(), None),
+        WaitingOn::Parked => ("parked", "a person to resume or retire the parked canary".to_owned(), None),
+        WaitingOn::Good(_) => ("stable", not_ready(snapshot, snapshot.status.good, "stable"), None),
+        WaitingOn::Drift(slot) => ("drift", format!("the {} set runs another revision", track(slot)), None),
+        WaitingOn::Platform(WriteError::Refused(why)) => ("refused", format!("the write to be safe ({why:?})"), None),
+        WaitingOn::Platform(WriteError::Conflict) => ("conflict", "the claim on the service".to_owned(), None),
+        WaitingOn::Platform(WriteError::Platform) => ("platform", "the platform to take the write".to_owned(), None),
+    };
+    if let Some(trouble) = &snapshot.trouble {
+        text = if text.is_empty() { trouble.clone() } else { format!("{text}: {trouble}") };
+    }
+    let armed = timer.and_then(|timer| snapshot.timers.iter().find(|armed| armed.key.timer == timer));
+    let deadline = armed.map(|armed| SystemClock.wall_ms() + armed.left_ms(&SystemClock));
+    Some(Waiting { reason: reason.to_owned(), text, since: snapshot.waiting_since_ms, deadline })
+}
+
+fn not_ready(snapshot: &Snapshot, slot: Slot, track: &str) -> String {
+    let (set, of) = (&snapshot.seen.set[slot], snapshot.plan.limits.replicas);
+    let counts = format!("{track} instances to be ready ({} of {}, {} proven)", set.ready, set.desired.max(of), set.healthy);
+    let error = snapshot.instances.iter().filter(|i| i.slot == slot).find_map(|i| i.error.clone());
+    error.map_or(counts.clone(), |error| format!("{counts}: {error}"))
+}
+
+fn progress(snapshot: &Snapshot, beside: &Beside<'_>, spec: Option<&Spec>) -> Option<Progress> {
+    let (status, record) = (&snapshot.status, beside.rollout.clone()?);
+    let fresh = match status.phase {
+        Phase::Settling { .. } => status.good,
+        Phase::Idle | Phase::Step(_) | Phase::Back { .. } | Phase::Halted { .. } | Phase::Parked { .. } => {
+            other(status.good)
+        }
+    };
+    let key = status.key().filter(|key| key.step != serin_rollout::StepKey::NONE);
+    let strategy = match spec.map(|spec| &spec.release.strategy) {
+        Some(Strategy::Weights { .. }) => "weights",
+        Some(Strategy::BlueGreen { .. }) => "blue/green",
+        Some(Strategy::CanaryKept { .. }) => "canary kept to the end",
+        Some(Strategy::InPlace) => "update in place",
+        None => "release",
+    };
+    Some(Progress {
+        number: record.number,
+        from: record.from,
+        to: record.to,
+        step: key.map_or(0, |key| key.step),
+        steps: snapshot.plan.steps.len() as u16,
+        attempt: key.map_or(0, |key| key.attempt),
+        weight: snapshot.seen.route.accepted.split.share(fresh),
+        share: beside.measures.and_then(|measures| share(measures, fresh)),
+        started: record.started,
+        strategy: strategy.to_owned(),
+    })
+}
+
+/// The share that `slot` got of the requests of the present generation.
+fn share(measures: &Measures, slot: Slot) -> Option<u16> {
+    let now = measures.generations.last()?;
+    let chosen = [now.slots[0].chosen, now.slots[1].chosen];
+    let part = chosen[slot] * u64::from(serin_rollout::FULL);
+    part.checked_div(chosen[0] + chosen[1]).map(|share| share as u16)
+}
+
+fn slot(snapshot: &Snapshot, slot: Slot) -> SlotView {
+    let (set, status) = (&snapshot.seen.set[slot], &snapshot.status);
+    let there = set.present() > 0;
+    let warm = there && !snapshot.seen.route.accepted.split.reaches(slot) && status.proven[slot];
+    let instances = snapshot.instances.iter().filter(|instance| instance.slot == slot);
+    let track = if slot == status.good { Track::Stable } else { Track::Canary };
+    SlotView {
+        track: there.then_some(track),
+        revision: snapshot.hashes[slot].clone().filter(|_| there).map(Revision::new),
+        warm,
+        desired: set.desired,
+        total: set.total,
+        ready: set.ready,
+        healthy: set.healthy,
+        instances: instances.map(instance).collect(),
+    }
+}
+
+fn instance(seen: &serin_engine::InstanceSeen) -> InstanceView {
+    let address = seen.address.clone().unwrap_or_default();
+    InstanceView {
+        id: seen.id.clone(),
+        pid: seen.pid,
+        port: address.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or(0),
+        address,
+        state: seen.state.clone(),
+        since: seen.since_ms,
+        restarts: seen.restarts,
+        last_exit: seen.last_exit.clone(),
+        open: seen.open,
+    }
+}
+
+fn split(split: serin_rollout::Split) -> Split {
+    match split {
+        serin_rollout::Split::Weighted(shares) => Split::Weighted(shares),
+        serin_rollout::Split::Members(members) => Split::Members(members),
+    }
+}
+
+fn route(snapshot: &Snapshot) -> RouteView {
+    let (seen, router) = (&snapshot.seen.route, &snapshot.router);
+    RouteView {
+        split: split(seen.accepted.split),
+        fallback: seen.accepted.fallback.map(split),
+        lease_ms: seen.accepted.lease.then_some(snapshot.plan.times.lease_ms),
+        in_force: seen.acked,
+        strength: match router.strength.as_str() {
+            "measured" => Strength::Measured,
+            "time" => Strength::Time,
+            _ => Strength::Dataplane,
+        },
+        falling_back: router.falling_back.is_some(),
+        circuit: [0, 1].map(|slot| router.circuit.as_ref().is_some_and(|broken| broken.0 == slot)),
+    }
+}
+
+fn analysis(snapshot: &Snapshot) -> Option<AnalysisView> {
+    let checks = snapshot.checks.as_ref()?;
+    let judging = snapshot.judging.as_ref().filter(|_| !snapshot.status.is_idle())?;
+    let limit = |metric: Metric, limit: String| match metric {
+        Metric::SuccessRate { .. } => format!(">= {limit}"),
+        Metric::Latency { .. } => format!("<= {limit}"),
+    };
+    let rows = checks.checks.iter().zip(&judging.measurements);
+    let metrics = rows.map(|(check, found)| MetricView {
+        name: check.metric.name().to_owned(),
+        value: found.value.map(|value| value.to_string()),
+        limit: limit(check.metric, found.limit.to_string()),
+        result: verdict(found.result),
+        samples: found.samples,
+    });
+    Some(AnalysisView {
+        metrics: metrics.collect(),
+        consecutive: judging.history.failed,
+        consecutive_max: checks.budget.consecutive,
+        total: judging.history.failed_total,
+        total_max: checks.budget.total,
+    })
+}
+
+fn gates(snapshot: &Snapshot) -> Vec<GateView> {
+    let Some(key) = snapshot.status.key() else { return Vec::new() };
+    let manual = snapshot.plan.steps.get(usize::from(key.step)).is_some_and(|step| step.accept.manual);
+    if !manual || !matches!(snapshot.status.phase, Phase::Step(_)) {
+        return Vec::new();
+    }
+    let opened_by = (snapshot.intent.approved == Some(key)).then(|| "a person".to_owned());
+    vec![GateView { name: format!("step {}", key.step + 1), key: step_key(key), opened_by }]
+}
+
+fn warnings(snapshot: &Snapshot, spec: Option<&Spec>) -> Vec<String> {
+    let mut list = Vec::new();
+    if spec.is_some_and(|spec| spec.allow_downtime) {
+        list.push(
+            "allow_downtime is on: during an update nothing may serve for a moment, and requests wait".to_owned(),
+        );
+    }
+    if let Some(why) = &snapshot.router.falling_back {
+        list.push(format!("the proxy has returned to the fallback by itself: {why}"));
+    }
+    if let Some((_, why)) = &snapshot.router.circuit {
+        list.push(why.clone());
+    }
+    if snapshot.router.held > 0 {
+        list.push(format!("{} requests wait for an instance", snapshot.router.held));
+    }
+    list.extend(snapshot.troubles.iter().cloned());
+    list
+}
+
+fn last(rollout: Option<RolloutView>) -> Option<LastOutcome> {
+    let rollout = rollout?;
+    Some(LastOutcome {
+        rollout: rollout.number,
+        ending: rollout.ending?,
+        reason: rollout.reason,
+        at: rollout.ended?,
+        revision: rollout.to,
+    })
+}
