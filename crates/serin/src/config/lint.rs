@@ -7,9 +7,9 @@ use std::path::Path;
 use super::{
     file::{File, Replace},
     near::nearest,
+    placeholders::{CONFIG, KNOWN, placeholders},
     problem::Problem,
     quantity::{Percent, Time},
-    render::{KNOWN, placeholders},
     spec::{bounds, steps},
     written::FileText,
 };
@@ -32,6 +32,7 @@ pub fn lint(file: &File, around: Surroundings<'_>) -> Vec<Problem> {
     sizes(file, &mut out);
     addresses(file, &mut out);
     fixed_port(file, &mut out);
+    names_in_braces(file, &mut out);
     program(file, around.dir, &mut out);
     names(file, &mut out);
     health(file, &mut out);
@@ -166,20 +167,24 @@ fn texts(file: &File) -> Vec<(String, &str)> {
     all
 }
 
-fn program(file: &File, dir: &Path, out: &mut Vec<Problem>) {
-    for (path, text) in texts(file) {
-        for name in placeholders(text).into_iter().filter(|n| !KNOWN.contains(n)) {
-            let problem = Problem::warning(
-                "placeholder",
-                &path,
-                format!("`{{{{{name}}}}}` stands for nothing that Serin knows, and stays as it is"),
-            );
-            out.push(match nearest(name, KNOWN) {
-                Some(meant) => problem.help(format!("did you mean {{{{{meant}}}}}?")),
-                None => problem.help("Serin replaces {{port}} and {{config}}"),
-            });
+/// Names in double braces that stand for nothing. In config files they may belong to the program, so nothing is said.
+fn names_in_braces(file: &File, out: &mut Vec<Problem>) {
+    let configs: Vec<String> = file.run.config.keys().map(|name| format!("{CONFIG}{name}")).collect();
+    let known: Vec<&str> = KNOWN.into_iter().chain(configs.iter().map(String::as_str)).collect();
+    for (path, text) in texts(file).into_iter().filter(|(path, _)| !path.starts_with("run.config")) {
+        for name in placeholders(text).into_iter().filter(|n| !known.contains(n)) {
+            let message = format!("`{{{{{name}}}}}` stands for nothing that Serin knows");
+            let help = match nearest(name, known.iter().copied()) {
+                Some(meant) => format!("did you mean {{{{{meant}}}}}?"),
+                None => "write {{port}}, {{instance}}, or {{config.NAME}} with the name of a file under `run.config`"
+                    .to_owned(),
+            };
+            out.push(Problem::error("placeholder", &path, message).help(help));
         }
     }
+}
+
+fn program(file: &File, dir: &Path, out: &mut Vec<Problem>) {
     let cwd = dir.join(file.run.cwd.as_deref().unwrap_or("."));
     if !cwd.is_dir() {
         out.push(
@@ -550,7 +555,7 @@ fn proxy(file: &File, out: &mut Vec<Problem>) {
 
 fn state(file: &File, state: Option<&Path>, out: &mut Vec<Problem>) {
     let Some(state) = state else { return };
-    let longest = state.join(&file.service).join("instances").join("000000-s0-000.sock");
+    let longest = state.join(&file.service).join("proxy").join("control.sock");
     let length = longest.as_os_str().len();
     if length > SOCKET_PATH_MAX {
         out.push(Problem::error("socket-path", "service", format!("the state directory {} is too long: its unix sockets would have paths of {length} bytes, and {SOCKET_PATH_MAX} are the most", state.display())).help("name a shorter one with --state or SERIN_STATE"));

@@ -11,9 +11,9 @@ mod lint;
 mod marks;
 mod near;
 mod overrides;
+mod placeholders;
 pub mod problem;
 pub mod quantity;
-mod render;
 mod revision;
 mod schema;
 pub mod spec;
@@ -31,7 +31,6 @@ pub use self::{
     near::nearest,
     overrides::Overrides,
     problem::{Level, Look, Problem, Problems},
-    render::{Values, render},
     revision::RevisionContent,
     schema::schema,
     spec::Spec,
