@@ -14,7 +14,7 @@ pub enum Command {
         #[serde(default)]
         full: bool,
     },
-    /// Give the rollout up and go back to the good revision.
+    /// Give the rollout up and go back to the good revision; retires a parked canary.
     Abort {
         /// Why; kept in the history.
         #[serde(default)]
@@ -38,8 +38,6 @@ pub enum Command {
         /// Why; `serin status` shows it.
         reason: String,
     },
-    /// Retire a parked canary.
-    Retire,
 }
 
 impl Command {
@@ -54,7 +52,6 @@ impl Command {
             Command::Weight { .. } => "weight",
             Command::Rollback => "rollback",
             Command::Park { .. } => "park",
-            Command::Retire => "retire",
         }
     }
 }
@@ -127,6 +124,15 @@ pub enum DeployAnswer {
     /// A rollout has begun.
     Started {
         /// Its number.
+        rollout: u64,
+        /// The revision's whole hash.
+        revision: String,
+        /// Its events have higher sequence numbers than this.
+        after: u64,
+    },
+    /// This very revision is being released already.
+    Underway {
+        /// By this rollout.
         rollout: u64,
         /// The revision's whole hash.
         revision: String,

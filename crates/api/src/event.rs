@@ -78,7 +78,7 @@ pub struct EventView {
 /// One rollout in the history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RolloutView {
-    /// Its number, from 1.
+    /// Its number; 0 is the service's first start.
     pub number: u64,
     /// The revision before; `None` for the first start.
     #[serde(default)]

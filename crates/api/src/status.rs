@@ -8,7 +8,7 @@ pub type UnixMs = u64;
 /// Names one attempt at one step of one rollout. Commands cite it, and do nothing when it has passed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct StepKey {
-    /// Number of the rollout, from 1; 0 before the first one.
+    /// Number of the rollout; 0 is the service's first start.
     pub rollout: u64,
     /// Index of the step, from 0.
     pub step: u16,
@@ -25,7 +25,7 @@ pub struct StatusView {
     pub now: UnixMs,
     /// Sequence number of the last event: what follows has a higher one.
     pub seq: u64,
-    /// What a command given now must cite.
+    /// What a command given now must cite. Where no step is under way: the last rollout's number, step 0, attempt 0.
     pub key: StepKey,
     /// What the service is in.
     pub phase: PhaseWord,
@@ -129,7 +129,7 @@ impl Revision {
 /// How far a rollout is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// Its number, from 1.
+    /// Its number; 0 is the service's first start.
     pub number: u64,
     /// The revision before; `None` for the first start.
     #[serde(default)]

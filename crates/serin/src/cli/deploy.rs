@@ -1,6 +1,6 @@
 //! `serin deploy`: release the file's new version, and follow it.
 
-use std::{process::ExitCode, time::Duration};
+use std::process::ExitCode;
 
 use clap::Args;
 use serin_api::{Client, DeployAnswer, DeployRequest, Ending};
@@ -38,7 +38,7 @@ pub(super) struct Deploy {
 
 impl Deploy {
     pub(super) async fn run(self, global: &Global, terminal: &Terminal) -> Result<ExitCode, Failure> {
-        let overrides = Overrides { command: self.command, env: self.env, set: self.set };
+        let overrides = Overrides { command: self.command.clone(), env: self.env.clone(), set: self.set.clone() };
         let loaded = load(global, &overrides, terminal)?;
         let client = Place::of(&loaded.spec.service, global).client();
         if terminal.output == Output::Text && !overrides.is_empty() {
@@ -48,18 +48,10 @@ impl Deploy {
         let request = DeployRequest { spec, force: self.force, by: who(), changes: loaded.changes };
         match client.deploy(&request).await? {
             DeployAnswer::Started { rollout, revision, after } => {
-                let short: String = revision.chars().take(10).collect();
-                tell(
-                    terminal,
-                    &serde_json::json!({ "answer": "started", "rollout": rollout, "revision": revision }),
-                    &format!("Rollout {rollout} of {}: revision {short}", client.service()),
-                );
-                if self.detach {
-                    return Ok(ExitCode::from(exit::DONE));
-                }
-                let end =
-                    follow(&client, rollout, after, self.timeout.map(|t| -> Duration { t.get() }), terminal).await?;
-                Ok(report(&end, rollout, &client, terminal))
+                self.begun(&Begun { word: "started", rollout, revision, after }, &client, terminal).await
+            }
+            DeployAnswer::Underway { rollout, revision, after } => {
+                self.begun(&Begun { word: "underway", rollout, revision, after }, &client, terminal).await
             }
             DeployAnswer::Unchanged { revision, message } => {
                 let short: String = revision.chars().take(10).collect();
@@ -73,6 +65,32 @@ impl Deploy {
             DeployAnswer::Refused { why, instead } => Err(Failure::new(exit::REFUSED, why, instead)),
         }
     }
+
+    /// A rollout has begun, now or before: follows it.
+    async fn begun(&self, begun: &Begun, client: &Client, terminal: &Terminal) -> Result<ExitCode, Failure> {
+        let Begun { word, rollout, revision, after } = begun;
+        let (short, service): (String, _) = (revision.chars().take(10).collect(), client.service());
+        let text = match *word {
+            "underway" => {
+                format!("Revision {short} of {service} is being released already, by rollout {rollout}: following it")
+            }
+            _ => format!("Rollout {rollout} of {service}: revision {short}"),
+        };
+        tell(terminal, &serde_json::json!({ "answer": word, "rollout": rollout, "revision": revision }), &text);
+        if self.detach {
+            return Ok(ExitCode::from(exit::DONE));
+        }
+        let end = follow(client, *rollout, *after, self.timeout.map(Time::get), terminal).await?;
+        Ok(report(&end, *rollout, client, terminal))
+    }
+}
+
+/// What of a controller's answer is needed to follow a rollout.
+struct Begun {
+    word: &'static str,
+    rollout: u64,
+    revision: String,
+    after: u64,
 }
 
 /// How the options changed the file.
@@ -112,9 +130,9 @@ pub(super) fn sentence(end: &End, rollout: u64, service: &str) -> (&'static str,
                 Ending::Halted => format!(
                     "✖ the release of {service} is halted: everything that serves goes on serving. `serin status` says what is needed"
                 ),
-                Ending::Parked => format!(
-                    "⚑ the canary of {service} is parked: `serin resume` goes on, `serin park --retire` ends it"
-                ),
+                Ending::Parked => {
+                    format!("⚑ the canary of {service} is parked: `serin resume` goes on, `serin abort` ends it")
+                }
             };
             (ending_word(*ending), text)
         }

@@ -154,8 +154,8 @@ pub(super) fn told(event: &EventView, zone: &TimeZone, paint: Paint) -> String {
         Level::Warning => paint.yellow(&event.message),
         Level::Error => paint.red(&event.message),
     };
-    let did = event.did.as_ref().map_or(String::new(), |did| format!("          → {did}\n"));
-    format!("{}  {message}\n{}", paint.dim(&clock(event.at, zone)), paint.dim(&did).replace("\n\x1b[0m", "\x1b[0m\n"))
+    let did = event.did.as_ref().map(|did| paint.dim(&format!("          → {did}")) + "\n").unwrap_or_default();
+    format!("{}  {message}\n{did}", paint.dim(&clock(event.at, zone)))
 }
 
 /// How far a release is, in one line.

@@ -55,7 +55,7 @@ pub(super) fn load(global: &Global, overrides: &Overrides, terminal: &Terminal) 
             terminal.problems(&problems);
             Err(Failure::new(
                 exit::REFUSED,
-                format!("{} is not released: it has errors", problems.name),
+                format!("{} cannot be used as it is", problems.name),
                 "nothing was changed",
             ))
         }

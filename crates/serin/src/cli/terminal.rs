@@ -28,7 +28,7 @@ pub struct Paint(pub bool);
 
 impl Paint {
     fn with(self, code: &str, text: &str) -> String {
-        if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.0 && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
     /// As it should be.
     pub fn green(self, text: &str) -> String {
@@ -98,7 +98,8 @@ impl Terminal {
 
     /// Columns of the terminal; 100 where there is none.
     pub fn width(&self) -> usize {
-        rustix::termios::tcgetwinsize(io::stdout()).ok().map_or(100, |s| usize::from(s.ws_col)).clamp(40, 200)
+        let seen = rustix::termios::tcgetwinsize(io::stdout()).ok().map(|s| usize::from(s.ws_col));
+        seen.filter(|columns| *columns > 0).map_or(100, |columns| columns.clamp(40, 200))
     }
 
     /// How problems of a file are drawn on standard error.

@@ -84,12 +84,7 @@ fn head(s: &StatusView, paint: Paint, out: &mut String) {
         row(
             out,
             "Parked:",
-            &format!(
-                "by {}, {} ago: {}; `serin resume` or `serin park --retire` ends it",
-                p.by,
-                age(s.now, p.since),
-                p.reason
-            ),
+            &format!("by {}, {} ago: {}; `serin resume` or `serin abort` ends it", p.by, age(s.now, p.since), p.reason),
         );
     }
     for gate in &s.gates {

@@ -34,9 +34,10 @@ pub(super) fn env_names(env: &BTreeMap<String, EnvValue>, (): &()) -> garde::Res
 
 pub(super) fn file_names(files: &BTreeMap<String, FileText>, (): &()) -> garde::Result {
     for name in files.keys() {
-        if name.is_empty() || name.contains(['/', '\0']) || name == "." || name == ".." || name.len() > 200 {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if name.is_empty() || name.starts_with('.') || name.len() > 100 || !name.chars().all(plain) {
             return Err(garde::Error::new(format!(
-                "`{name}` cannot be the name of a config file: write a plain file name such as app.toml, without `/`"
+                "`{name}` cannot be the name of a config file: write letters, digits, `.`, `-` and `_`, such as app.toml, with no `.` at the beginning"
             )));
         }
     }

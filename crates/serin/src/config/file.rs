@@ -63,7 +63,7 @@ pub struct File {
 pub struct Run {
     /// The program and its arguments: a list, or one string that is split into words like a shell does (no shell runs). `{{port}}` becomes the instance's port. Required.
     pub command: Words,
-    /// Environment variables, added to PATH, HOME and LANG. `{{port}}` is replaced here too.
+    /// Environment variables, over those that `serin serve` has. `{{port}}` is filled in here too.
     #[serde(default)]
     #[garde(custom(checks::env_names))]
     pub env: BTreeMap<String, EnvValue>,
@@ -80,7 +80,7 @@ pub struct Run {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(inner(range(min = 1)))]
     pub port: Option<u16>,
-    /// Config files: name → text, or `from: path`. They are rendered (`{{port}}`) into a directory of the instance, which is `{{config}}`.
+    /// Config files: name → text, or `from: path`. They are filled in (`{{port}}`) and written for each instance; `{{config.NAME}}` is the path.
     #[serde(default)]
     #[garde(custom(checks::file_names))]
     pub config: BTreeMap<String, FileText>,
@@ -153,7 +153,7 @@ pub struct Limits {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Restart {
-    /// `always`: start it again; `never`: leave it down, and count it as failed.
+    /// `always`: start it again; `on_failure`: unless it ended with status 0; `never`: leave it down.
     pub policy: RestartPolicy,
     /// Wait before the first restart. It doubles with each one that follows soon.
     pub backoff: Time,
@@ -167,6 +167,7 @@ pub struct Restart {
 #[allow(missing_docs)]
 pub enum RestartPolicy {
     Always,
+    OnFailure,
     Never,
 }
 
@@ -194,7 +195,7 @@ pub struct Health {
     /// `true`: ready when the port accepts connections (the default).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tcp: Option<bool>,
-    /// Ready when this command exits with 0. `{{port}}` is replaced.
+    /// Ready when this command exits with 0. `{{port}}` is filled in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<Words>,
     /// Time between two checks of an instance.

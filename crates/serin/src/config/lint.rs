@@ -2,15 +2,16 @@
 //!
 //! Errors refuse the file; warnings are said and no more. Each rule is one function that names its keys.
 
+mod release;
+
 use std::path::Path;
 
 use super::{
-    file::{File, Replace},
+    file::File,
     near::nearest,
+    placeholders::{CONFIG, KNOWN, placeholders},
     problem::Problem,
-    quantity::{Percent, Time},
-    render::{KNOWN, placeholders},
-    spec::{bounds, steps},
+    quantity::Time,
     written::FileText,
 };
 
@@ -32,13 +33,15 @@ pub fn lint(file: &File, around: Surroundings<'_>) -> Vec<Problem> {
     sizes(file, &mut out);
     addresses(file, &mut out);
     fixed_port(file, &mut out);
+    names_in_braces(file, &mut out);
     program(file, around.dir, &mut out);
     names(file, &mut out);
+    privileges(file, &mut out);
     health(file, &mut out);
-    strategy(file, &mut out);
-    weights(file, &mut out);
-    deadlines(file, &mut out);
-    analysis(file, &mut out);
+    release::strategy(file, &mut out);
+    release::weights(file, &mut out);
+    release::deadlines(file, &mut out);
+    release::analysis(file, &mut out);
     proxy(file, &mut out);
     state(file, around.state, &mut out);
     out
@@ -100,6 +103,31 @@ fn addresses(file: &File, out: &mut Vec<Problem>) {
         {
             out.push(Problem::warning("not-local", path, format!("{ip} is not an address of this machine, so nothing can listen on it here")).help("write 127.0.0.1 (this machine alone), 0.0.0.0 (every interface), or an address that `ip address` shows"));
         }
+    }
+}
+
+/// The lowest port that everybody may listen on; below it needs root.
+fn first_free_port() -> u16 {
+    let told = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+    told.ok().and_then(|t| t.trim().parse().ok()).unwrap_or(1024)
+}
+
+fn privileges(file: &File, out: &mut Vec<Problem>) {
+    if rustix::process::geteuid().is_root() {
+        return;
+    }
+    let port = file.listen.address.port();
+    if port < first_free_port() {
+        out.push(
+            Problem::warning("low-port", "listen", format!("only root may listen on port {port}"))
+                .help("run `serin serve` as root, or write a port such as 8080"),
+        );
+    }
+    if file.run.user.is_some() || file.run.group.is_some() {
+        out.push(
+            Problem::warning("needs-root", "run.user", "only root may start a program as another user")
+                .help("run `serin serve` as root, or leave `user` and `group` out"),
+        );
     }
 }
 
@@ -166,20 +194,24 @@ fn texts(file: &File) -> Vec<(String, &str)> {
     all
 }
 
-fn program(file: &File, dir: &Path, out: &mut Vec<Problem>) {
-    for (path, text) in texts(file) {
-        for name in placeholders(text).into_iter().filter(|n| !KNOWN.contains(n)) {
-            let problem = Problem::warning(
-                "placeholder",
-                &path,
-                format!("`{{{{{name}}}}}` stands for nothing that Serin knows, and stays as it is"),
-            );
-            out.push(match nearest(name, KNOWN) {
-                Some(meant) => problem.help(format!("did you mean {{{{{meant}}}}}?")),
-                None => problem.help("Serin replaces {{port}} and {{config}}"),
-            });
+/// Names in double braces that stand for nothing. In config files they may belong to the program, so nothing is said.
+fn names_in_braces(file: &File, out: &mut Vec<Problem>) {
+    let configs: Vec<String> = file.run.config.keys().map(|name| format!("{CONFIG}{name}")).collect();
+    let known: Vec<&str> = KNOWN.into_iter().chain(configs.iter().map(String::as_str)).collect();
+    for (path, text) in texts(file).into_iter().filter(|(path, _)| !path.starts_with("run.config")) {
+        for name in placeholders(text).into_iter().filter(|n| !known.contains(n)) {
+            let message = format!("`{{{{{name}}}}}` stands for nothing that Serin knows");
+            let help = match nearest(name, known.iter().copied()) {
+                Some(meant) => format!("did you mean {{{{{meant}}}}}?"),
+                None => "write {{port}}, {{instance}}, or {{config.NAME}} with the name of a file under `run.config`"
+                    .to_owned(),
+            };
+            out.push(Problem::error("placeholder", &path, message).help(help));
         }
     }
+}
+
+fn program(file: &File, dir: &Path, out: &mut Vec<Problem>) {
     let cwd = dir.join(file.run.cwd.as_deref().unwrap_or("."));
     if !cwd.is_dir() {
         out.push(
@@ -267,256 +299,6 @@ fn health(file: &File, out: &mut Vec<Problem>) {
     positive("health.timeout", h.timeout, out);
 }
 
-fn positive(path: &str, time: Time, out: &mut Vec<Problem>) {
-    if time.is_zero() {
-        out.push(Problem::error("zero", path, format!("`{path}` must be longer than 0s")));
-    }
-}
-
-fn strategy(file: &File, out: &mut Vec<Problem>) {
-    let r = &file.release;
-    let chosen =
-        [r.weights.is_some(), r.blue_green.is_some(), r.canary_kept.is_some()].into_iter().filter(|c| *c).count();
-    if chosen > 1 {
-        out.push(
-            Problem::error(
-                "two-strategies",
-                "release",
-                "there is more than one of `weights`, `blue_green` and `canary_kept`",
-            )
-            .help("keep one"),
-        );
-    }
-    if r.window.is_zero() && file.run.port.is_none() {
-        out.push(Problem::warning("no-window", "release.window", "with `window: 0` the old version is stopped as soon as the new one has all traffic: there is no way back at once").help("`serin rollback` then has to start the old version first. The default is 60s"));
-    }
-    if let Some(kept) = &r.canary_kept
-        && kept.replace == Replace::InPlaceAfter
-        && file.replicas > 1
-        && file.max_unavailable == 0
-    {
-        out.push(Problem::warning(
-            "kept-surplus",
-            "release.canary_kept",
-            format!(
-                "while the rest is replaced, {} instances run: the canary stands in for the one that is down",
-                file.replicas + 1
-            ),
-        ));
-    }
-}
-
-fn weights(file: &File, out: &mut Vec<Problem>) {
-    let Some(w) = &file.release.weights else { return };
-    let Some(list) = &w.steps else {
-        let (start, step, max) = bounds(w);
-        if step.bp() == 0 {
-            out.push(
-                Problem::error("flat-steps", "release.weights.step", "with `step: 0%` the weight never rises")
-                    .help("write for example `step: 10%`"),
-            );
-        } else if start.bp() == 0 {
-            out.push(
-                Problem::error(
-                    "zero-weight",
-                    "release.weights.start",
-                    "with `start: 0%` the first step sends the new version no traffic, so there is nothing to judge",
-                )
-                .help("write for example `start: 5%`"),
-            );
-        } else if start > max {
-            out.push(
-                Problem::error("flat-steps", "release.weights.start", format!("`start: {start}` is over `max: {max}`"))
-                    .help("the weight rises from `start` by `step` up to `max`"),
-            );
-        } else if steps(w).len() > 100 {
-            out.push(
-                Problem::error(
-                    "many-steps",
-                    "release.weights.step",
-                    format!("`step: {step}` makes {} steps, and 100 are the most", steps(w).len()),
-                )
-                .help("write a larger step"),
-            );
-        } else if max.bp() == 10_000 {
-            out.push(
-                Problem::warning(
-                    "full-step",
-                    "release.weights.max",
-                    "the last step is 100% already: nothing of the old version is left to compare with",
-                )
-                .help("the new version gets all traffic after the last step anyway: write for example `max: 50%`"),
-            );
-        }
-        return;
-    };
-    if w.start.is_some() || w.step.is_some() || w.max.is_some() {
-        out.push(
-            Problem::error(
-                "two-plans",
-                "release.weights.steps",
-                "`steps` and `start`, `step`, `max` are two plans for the same thing",
-            )
-            .help("keep one of them"),
-        );
-    }
-    if list.is_empty() {
-        out.push(
-            Problem::error("no-steps", "release.weights.steps", "the list of steps is empty")
-                .help("write for example\n  steps:\n    - weight: 10%\n    - weight: 50%"),
-        );
-    }
-    let mut before = Percent::default();
-    for (i, step) in list.iter().enumerate() {
-        let path = format!("release.weights.steps[{i}].weight");
-        if step.weight.bp() == 0 {
-            out.push(Problem::error("zero-weight", path, "a step of 0% sends the new version no traffic, so there is nothing to judge").help("begin with for example 5%; to look at it without traffic use its own address (`serin status` shows it)"));
-        } else if step.weight <= before {
-            out.push(
-                Problem::error(
-                    "flat-steps",
-                    path,
-                    format!("the weights must rise: {} does not come after {before}", step.weight),
-                )
-                .help("sort the steps by weight; to hold one longer give it a longer `bake`"),
-            );
-        }
-        before = step.weight;
-    }
-}
-
-fn deadlines(file: &File, out: &mut Vec<Problem>) {
-    let r = &file.release;
-    if r.min_healthy >= r.healthy_deadline {
-        out.push(Problem::error("deadlines", "release.min_healthy", format!("`min_healthy: {}` is not shorter than `healthy_deadline: {}`, so no instance could ever count as healthy in time", r.min_healthy, r.healthy_deadline)).help("min_healthy < healthy_deadline < progress_deadline; the defaults are 10s, 5m, 10m"));
-    }
-    if r.healthy_deadline >= r.progress_deadline {
-        out.push(Problem::error("deadlines", "release.healthy_deadline", format!("`healthy_deadline: {}` is not shorter than `progress_deadline: {}`, so the release would fail before an instance has had its time", r.healthy_deadline, r.progress_deadline)).help("min_healthy < healthy_deadline < progress_deadline; the defaults are 10s, 5m, 10m"));
-    }
-    if r.lease < Time::seconds(1) {
-        out.push(
-            Problem::error(
-                "lease",
-                "release.lease",
-                format!("`lease: {}` is so short that the proxy would fall back between two decisions", r.lease),
-            )
-            .help("write at least 1s; the default is 15s"),
-        );
-    }
-    if r.drain.is_zero() {
-        out.push(
-            Problem::warning(
-                "no-drain",
-                "release.drain",
-                "with `drain: 0` requests that are still open are cut when an instance is stopped",
-            )
-            .help("the default is 30s"),
-        );
-    }
-    if file.run.stop.timeout.is_zero() {
-        out.push(
-            Problem::warning(
-                "no-stop-time",
-                "run.stop.timeout",
-                "with `timeout: 0` the program is killed without time to end",
-            )
-            .help("the default is 30s"),
-        );
-    }
-    if file.run.restart.backoff > file.run.restart.max_backoff {
-        out.push(Problem::error(
-            "backoff",
-            "run.restart.backoff",
-            format!(
-                "`backoff: {}` is longer than `max_backoff: {}`",
-                file.run.restart.backoff, file.run.restart.max_backoff
-            ),
-        ));
-    }
-}
-
-fn analysis(file: &File, out: &mut Vec<Problem>) {
-    let a = &file.analysis;
-    if a.metrics.is_empty() {
-        out.push(Problem::error("no-metrics", "analysis.metrics", "there is no metric, so every release would pass").help("leave `metrics` out (then the success rate must be 99% or more), or write\n  metrics:\n    - success_rate: {min: 99%}"));
-    }
-    for (i, m) in a.metrics.iter().enumerate() {
-        let path = format!("analysis.metrics[{i}]");
-        match (&m.success_rate, &m.latency) {
-            (Some(_), Some(_)) => out.push(
-                Problem::error("two-metrics", path, "one entry has both `success_rate` and `latency`")
-                    .help("write each as an entry of its own, with its own `-`"),
-            ),
-            (None, None) => out.push(
-                Problem::error("no-metric", path, "this entry says neither `success_rate` nor `latency`")
-                    .help("write for example `- success_rate: {min: 99%}`"),
-            ),
-            (Some(s), None) if s.min.bp() == 0 => out.push(
-                Problem::error(
-                    "no-limit",
-                    format!("{path}.success_rate.min"),
-                    "a success rate of 0% or more is always met",
-                )
-                .help("write for example `min: 99%`"),
-            ),
-            (Some(s), None) if s.min.bp() == 10_000 => out.push(
-                Problem::warning(
-                    "strict",
-                    format!("{path}.success_rate.min"),
-                    "with `min: 100%` a single failed request fails the measurement",
-                )
-                .help("write for example 99.9%"),
-            ),
-            (None, Some(l)) if l.max.is_zero() => out.push(
-                Problem::error(
-                    "no-limit",
-                    format!("{path}.latency.max"),
-                    "no answer takes 0s, so this would always fail",
-                )
-                .help("write for example `max: 500ms`"),
-            ),
-            (Some(_), None) | (None, Some(_)) => {}
-        }
-    }
-    if a.failures.consecutive > a.failures.total {
-        out.push(
-            Problem::error(
-                "budget",
-                "analysis.failures.consecutive",
-                format!(
-                    "{} failures in a row can never be reached: after {} in total the release has ended",
-                    a.failures.consecutive, a.failures.total
-                ),
-            )
-            .help("write a `consecutive` that is not over `total`"),
-        );
-    }
-    if a.interval < Time::parse("100ms").unwrap_or_default() {
-        out.push(
-            Problem::error(
-                "interval",
-                "analysis.interval",
-                format!("`interval: {}` is too short to measure anything", a.interval),
-            )
-            .help("write at least 100ms; the default is 2s"),
-        );
-    }
-    let bakes = file.release.weights.as_ref().map(steps).unwrap_or_default();
-    if let Some(short) = bakes.iter().find(|s| s.bake < a.interval) {
-        out.push(
-            Problem::warning(
-                "short-bake",
-                "release.weights",
-                format!(
-                    "the step of {} is held for {}, less than one measurement ({})",
-                    short.weight, short.bake, a.interval
-                ),
-            )
-            .help("write a `bake` of several intervals, so that each step is judged"),
-        );
-    }
-}
-
 fn proxy(file: &File, out: &mut Vec<Problem>) {
     let p = &file.proxy;
     if p.hold.timeout > Time::seconds(10) {
@@ -550,9 +332,15 @@ fn proxy(file: &File, out: &mut Vec<Problem>) {
 
 fn state(file: &File, state: Option<&Path>, out: &mut Vec<Problem>) {
     let Some(state) = state else { return };
-    let longest = state.join(&file.service).join("instances").join("000000-s0-000.sock");
+    let longest = state.join(&file.service).join("proxy").join("control.sock");
     let length = longest.as_os_str().len();
     if length > SOCKET_PATH_MAX {
         out.push(Problem::error("socket-path", "service", format!("the state directory {} is too long: its unix sockets would have paths of {length} bytes, and {SOCKET_PATH_MAX} are the most", state.display())).help("name a shorter one with --state or SERIN_STATE"));
+    }
+}
+
+fn positive(path: &str, time: Time, out: &mut Vec<Problem>) {
+    if time.is_zero() {
+        out.push(Problem::error("zero", path, format!("`{path}` must be longer than 0s")));
     }
 }

@@ -6,6 +6,9 @@ use std::ops::Range;
 
 use serde_saphyr::granit_parser::{Event, Parser, Span};
 
+/// Deeper than this no key of ours can be, and no place is kept: the paths of hostile nesting would fill the memory.
+const DEEPEST: usize = 64;
+
 /// One key or list entry of the text.
 #[derive(Clone, Debug)]
 pub struct Mark {
@@ -32,6 +35,9 @@ impl Marks {
         let (mut marks, mut stack) = (Marks::default(), Vec::new());
         for event in Parser::new_from_str(text) {
             let Ok((event, span)) = event else { break };
+            if stack.len() > DEEPEST {
+                break;
+            }
             marks.take(text, &event, &span, &mut stack);
         }
         marks

@@ -11,9 +11,9 @@ mod lint;
 mod marks;
 mod near;
 mod overrides;
+mod placeholders;
 pub mod problem;
 pub mod quantity;
-mod render;
 mod revision;
 mod schema;
 pub mod spec;
@@ -31,7 +31,6 @@ pub use self::{
     near::nearest,
     overrides::Overrides,
     problem::{Level, Look, Problem, Problems},
-    render::{Values, render},
     revision::RevisionContent,
     schema::schema,
     spec::Spec,
@@ -48,6 +47,8 @@ pub struct Loaded {
     pub file: File,
     /// As meant, overrides included.
     pub spec: Spec,
+    /// Hash of what the file itself says, without overrides: another one means that the file was edited.
+    pub file_hash: String,
     /// How the overrides changed it; empty without overrides.
     pub changes: Vec<String>,
     /// Warnings only.
@@ -92,9 +93,9 @@ pub fn parse(
         return Err(found);
     }
     let spec = Spec::resolve(&file, dir).map_err(&problems)?;
-    let changes =
-        if overrides.is_empty() { Vec::new() } else { diff(&Spec::resolve(&written, dir).map_err(&problems)?, &spec) };
-    Ok(Loaded { file, spec, changes, warnings: found })
+    let own = if overrides.is_empty() { spec.clone() } else { Spec::resolve(&written, dir).map_err(&problems)? };
+    let (file_hash, changes) = (revision::file_hash(text, &own), diff(&own, &spec));
+    Ok(Loaded { file, spec, file_hash, changes, warnings: found })
 }
 
 /// Gives a problem the place of its key path: the value where that is short and what it is about, else the key.

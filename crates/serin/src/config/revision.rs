@@ -35,13 +35,25 @@ impl RevisionContent {
     /// Never: the content has only text keys and no floats.
     pub fn hash(&self) -> String {
         let value = serde_json::to_value(self).expect("a revision is always JSON");
-        let mut text = String::new();
-        canonical(&value, &mut text);
-        Sha256::digest(text.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}"); // writing to a String cannot fail
-            hex
-        })
+        digest(&value)
     }
+}
+
+/// The hash of what a file says: of its keys and values as they are written, and of the config files that it names.
+/// Remarks and order do not count. Defaults neither, so that a later version of Serin with other defaults
+/// finds the same file.
+pub(super) fn file_hash(text: &str, spec: &Spec) -> String {
+    let written: Value = serde_saphyr::from_str(text).unwrap_or_else(|_| text.into());
+    digest(&serde_json::json!({ "file": written, "config": spec.run.config }))
+}
+
+fn digest(value: &Value) -> String {
+    let mut text = String::new();
+    canonical(value, &mut text);
+    Sha256::digest(text.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}"); // writing to a String cannot fail
+        hex
+    })
 }
 
 fn absent(value: &Value) -> bool {

@@ -48,7 +48,7 @@ pub struct Spec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunSpec {
-    /// Program and arguments, with `{{port}}` and `{{config}}` still in them.
+    /// Program and arguments, with the names in double braces still in them.
     pub command: Vec<String>,
     /// Environment that is added.
     pub env: BTreeMap<String, String>,

@@ -114,6 +114,23 @@ fn a_changed_config_file_is_another_revision() {
 }
 
 #[test]
+fn a_file_is_another_one_when_it_says_something_else() {
+    let hash = |text: &str, o: &Overrides| with(text, o).unwrap_or_else(|e| panic!("{e}")).file_hash;
+    let none = Overrides::default();
+    let base = hash(LEAST, &none);
+    assert_eq!(base.len(), 64);
+    let same = [
+        "# a remark\nlisten: 127.0.0.1:8080\nservice: shop\nrun: {command: \"sleep {{port}}\"}\n",
+        &LEAST.replace('\n', "\r\n"),
+    ];
+    for text in same {
+        assert_eq!(hash(text, &none), base, "{text}");
+    }
+    assert_eq!(hash(LEAST, &set(&["replicas=3"])), base, "options are not the file");
+    assert_ne!(hash(&format!("{LEAST}replicas: 1\n"), &none), base, "what is written counts, not what is meant");
+}
+
+#[test]
 fn overrides_change_the_file_and_say_how() {
     let text = format!("{LEAST}  env: {{A: \"1\", B: \"2\"}}\n");
     let overrides = Overrides {
@@ -206,6 +223,20 @@ fn no_text_makes_the_reader_panic() {
         }
     }
     assert!(taken > 0);
+}
+
+#[test]
+fn hostile_text_is_refused_quickly_and_other_line_ends_are_taken() {
+    let deep = format!("service: {}", "[".repeat(300_000));
+    let wide = format!("service: a\n{}", "k: {a: b}\n".repeat(50_000));
+    let bomb: String = (1..20).map(|i| format!("k{i}: &a{i} [{}]\n", format!("*a{}, ", i - 1).repeat(9))).collect();
+    let bomb = format!("k0: &a0 [x, x]\n{bomb}service: *a19\n");
+    for text in [deep, wide, bomb, "\u{0}".repeat(1000), "- ".repeat(100_000), "? ".repeat(10_000)] {
+        assert!(with(&text, &Overrides::default()).is_err());
+    }
+    assert_eq!(spec(&LEAST.replace('\n', "\r\n")), spec(LEAST));
+    assert_eq!(spec(&format!("\u{feff}{LEAST}")), spec(LEAST));
+    assert_eq!(spec(&format!("---\n{LEAST}")), spec(LEAST));
 }
 
 /// A committed file that is made from the code: compared, or written anew with UPDATE=1.
