@@ -110,20 +110,17 @@ pub enum Ordered {
 }
 
 impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
-    /// Takes a command of `by` in. `key` is the step that it was given for; without one it is meant for the present
-    /// step.
+    /// Takes a command of `by` in. `key` is what [`Status::now`] was when it was given.
     ///
     /// # Errors
     /// The state could not be saved; nothing has changed.
-    pub fn command(&mut self, command: &Command, key: Option<StepKey>, by: &str) -> Result<Answer, RoundError> {
+    pub fn command(&mut self, command: &Command, key: StepKey, by: &str) -> Result<Answer, RoundError> {
         let Some(saved) = &self.saved else {
             return Ok(Answer::Refused("nothing has been deployed yet: run `serin deploy` first".into()));
         };
         let status = saved.status;
-        if let (Some(named), now) = (key, status.key())
-            && now != Some(named)
-        {
-            return Ok(Answer::Late(late(named, &status)));
+        if key != status.now() {
+            return Ok(Answer::Late(late(key, &status)));
         }
         if let Command::Rollback = command {
             return self.roll_back(status);

@@ -2,6 +2,7 @@
 use serde::{Deserialize, Serialize};
 use serin_proxy::protocol;
 use serin_supervisor::health;
+use serin_supervisor::limits::Limits;
 use serin_supervisor::probe::Check;
 use serin_supervisor::program::{Backoff, Log, Restart, Stop};
 use std::collections::BTreeMap;
@@ -28,6 +29,8 @@ pub struct Runnable {
     pub config: BTreeMap<String, String>,
     /// How it is asked to stop.
     pub stop: Stop,
+    /// What it may use.
+    pub limits: Limits,
     /// What happens when it ends by itself.
     pub restart: Restart,
     /// How long to wait between restarts.

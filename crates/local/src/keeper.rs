@@ -9,6 +9,7 @@ use serin_engine::{InstanceSeen, PortError, Revision, RouterSeen};
 use serin_proxy::protocol::{Endpoint, Measures, Report};
 use serin_proxy::{Client, ClientError};
 use serin_rollout::{Pair, Route, RouteSeen, SetSeen, Slot};
+use serin_supervisor::limits::Cgroups;
 use serin_supervisor::{Found, Instance, scan};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -39,6 +40,7 @@ pub struct Keeper {
     trouble: Pair<Option<String>>,
     not_before: Pair<Option<Instant>>,
     runnable: Read,
+    cgroups: Cgroups,
 }
 
 /// Reads what a revision runs from its stored content.
@@ -50,6 +52,9 @@ pub enum StartError {
     /// What the slots were told cannot be read.
     #[error("{0}")]
     Orders(String),
+    /// The cgroup that is ours cannot be divided.
+    #[error("the cgroup that was delegated cannot be used: {0}")]
+    Cgroup(String),
     /// The proxy cannot be started.
     #[error("the proxy cannot be started: {0}")]
     Proxy(#[from] serin_supervisor::Error),
@@ -81,6 +86,8 @@ impl Keeper {
         {
             return Err(StartError::Moved { has: has.to_string(), wanted: settings.listen.to_string() });
         }
+        let cgroups = Cgroups::detect();
+        cgroups.prepare().map_err(StartError::Cgroup)?;
         let client = Client::new(&layout.proxy_socket(), PROXY_ANSWERS);
         Ok(Keeper {
             layout,
@@ -99,6 +106,7 @@ impl Keeper {
             trouble: [None, None],
             not_before: [None, None],
             runnable,
+            cgroups,
         })
     }
 
@@ -183,7 +191,7 @@ impl Keeper {
             .map_err(|error| format!("revision {} cannot be understood: {error}", rev.0))?;
         self.turn += 1;
         let badge = Badge { slot, rev, turn: self.turn, runnable };
-        let instance: Instance = member::create(&self.layout, &badge, &self.settings.service)?;
+        let instance: Instance = member::create(&self.layout, &badge, &self.settings.service, &self.cgroups)?;
         let mut member = Member::adopt(instance)?;
         member.look();
         self.members.insert(member.id(), member);

@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 use serin_engine::InstanceSeen;
 use serin_rollout::{Rev, Slot};
 use serin_supervisor::health::{Health, Readiness};
+use serin_supervisor::limits::Cgroups;
 use serin_supervisor::monitor::{self, Watched};
 use serin_supervisor::program::Program;
 use serin_supervisor::reserve::{self, Choice};
 use serin_supervisor::template;
-use serin_supervisor::{Found, Instance, Phase, State};
+use serin_supervisor::{Found, Instance, Phase, State, limits};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -129,9 +130,10 @@ pub(crate) fn read_badge(dir: &Path) -> Result<Badge, String> {
 }
 
 /// Starts an instance. Its directory, port, config files and badge are there before its shim is.
-pub(crate) fn create(layout: &Layout, badge: &Badge, service: &str) -> Result<Instance, String> {
+pub(crate) fn create(layout: &Layout, badge: &Badge, service: &str, cgroups: &Cgroups) -> Result<Instance, String> {
     let instances = layout.instances();
-    let dir = instances.join(format!("{service}-{}-{}", badge.rev.0, badge.turn));
+    let id = format!("{service}-{}-{}", badge.rev.0, badge.turn);
+    let dir = instances.join(&id);
     let what = &badge.runnable;
     let choice = what.port.map_or(Choice::Kernel, Choice::Fixed);
     std::fs::create_dir_all(&instances).map_err(|error| format!("{}: {error}", instances.display()))?;
@@ -139,11 +141,11 @@ pub(crate) fn create(layout: &Layout, badge: &Badge, service: &str) -> Result<In
     let text = serde_json::to_vec_pretty(badge).map_err(|error| error.to_string())?;
     std::fs::write(dir.join(BADGE), text).map_err(|error| format!("{}: {error}", dir.join(BADGE).display()))?;
     let program =
-        template::render(program(what)?, &what.config, &dir, Some(port)).map_err(|error| error.to_string())?;
+        template::render(program(what, &id, cgroups)?, &what.config, &dir, Some(port)).map_err(|error| error.to_string())?;
     Instance::create(&dir, &program).map_err(|error| error.to_string())
 }
 
-fn program(what: &Runnable) -> Result<Program, String> {
+fn program(what: &Runnable, id: &str, cgroups: &Cgroups) -> Result<Program, String> {
     Ok(Program {
         env: what.env.clone(),
         cwd: Some(what.cwd.clone()),
@@ -153,6 +155,7 @@ fn program(what: &Runnable) -> Result<Program, String> {
         backoff: what.backoff,
         stop: what.stop,
         log: what.log,
+        limits: limits::resolve(&what.limits, id, cgroups).map_err(|error| error.to_string())?,
         ..Program::new(what.argv.clone())
     })
 }

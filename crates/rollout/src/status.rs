@@ -71,6 +71,14 @@ impl Status {
         Some(StepKey { rollout: self.rollout, step, attempt })
     }
 
+    /// What a command that is given now names: the step, or else the rollout with its first step.
+    pub const fn now(&self) -> StepKey {
+        match self.key() {
+            Some(key) => key,
+            None => StepKey { rollout: self.rollout, step: 0, attempt: 0 },
+        }
+    }
+
     /// Whether no rollout is under way.
     pub const fn is_idle(&self) -> bool {
         matches!(self.phase, Phase::Idle)

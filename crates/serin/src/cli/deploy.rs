@@ -45,7 +45,8 @@ impl Deploy {
             terminal.print(&differs(&global.file.display().to_string(), &loaded.changes));
         }
         let spec = serde_json::to_value(&loaded.spec).map_err(|e| Failure::new(exit::FAILED, e.to_string(), ""))?;
-        let request = DeployRequest { spec, force: self.force, by: who(), changes: loaded.changes };
+        let file_hash = Some(loaded.file_hash);
+        let request = DeployRequest { spec, force: self.force, file_hash, by: who(), changes: loaded.changes };
         match client.deploy(&request).await? {
             DeployAnswer::Started { rollout, revision, after } => {
                 self.begun(&Begun { word: "started", rollout, revision, after }, &client, terminal).await

@@ -11,7 +11,6 @@ use serin_rollout::{Accept, Plan, PlanError, Preset, Times, WeightStep};
 use serin_supervisor::health;
 use serin_supervisor::probe::Check as Asked;
 use serin_supervisor::program::{Backoff, Log, Restart, Stop};
-use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 
 /// The plan of a release of `spec`.
@@ -105,12 +104,13 @@ pub(crate) fn runnable(content: &serde_json::Value) -> Result<Runnable, String> 
         stop: Stop { signal: signal(stop.signal), timeout_ms: stop.timeout.as_millis() },
         limits: serin_supervisor::limits::Limits {
             memory_bytes: limits.memory.map(|size| size.get()),
-            cpu_millis: limits.cpu.map(|cpu| u64::from(cpu.millis())),
+            cpu_millis: limits.cpu.map(|cpu| cpu.millis()),
             pids: limits.pids,
             open_files: limits.files,
         },
         restart: match restart.policy {
             RestartPolicy::Always => Restart::Always,
+            RestartPolicy::OnFailure => Restart::OnFailure,
             RestartPolicy::Never => Restart::Never,
         },
         backoff: Backoff {
@@ -118,7 +118,7 @@ pub(crate) fn runnable(content: &serde_json::Value) -> Result<Runnable, String> 
             max_ms: restart.max_backoff.as_millis(),
             ..Backoff::default()
         },
-        log: Log { max_bytes: logs.max_size.get(), files: u32::from(logs.keep) },
+        log: Log { max_bytes: logs.max_size.get(), files: u32::from(logs.keep) + 1 },
         health: health(content.health),
     })
 }
@@ -190,12 +190,8 @@ pub(crate) fn order(spec: &Spec, file_hash: Option<String>, force: bool) -> Resu
         checks: checks(spec),
         spec: serde_json::to_value(spec).map_err(value)?,
         file_hash,
+        by: String::new(),
+        changes: Vec::new(),
         force,
     })
-}
-
-/// The hash of a resolved spec: two files that mean the same have the same.
-pub(crate) fn spec_hash(spec: &Spec) -> Result<String, String> {
-    let text = serde_json::to_vec(spec).map_err(|error| format!("the spec cannot be written down: {error}"))?;
-    Ok(Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect())
 }

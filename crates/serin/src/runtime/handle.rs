@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// What the driver's task is asked.
 pub(crate) enum Asked {
     /// A command, for this step, by somebody.
-    Command(serin_engine::Command, Option<StepKey>, String, oneshot::Sender<Result<serin_engine::Answer, String>>),
+    Command(serin_engine::Command, StepKey, String, oneshot::Sender<Result<serin_engine::Answer, String>>),
     /// A spec.
     Deploy(Box<(Spec, Order)>, oneshot::Sender<Result<Ordered, String>>),
 }
@@ -72,15 +72,15 @@ impl Controller for Handle {
     }
 
     async fn command(&self, request: CommandRequest) -> Result<Answer, ApiError> {
-        let key = Some(request.key).filter(|key| key.rollout > 0);
-        let key = key.map(|k| StepKey { rollout: k.rollout as u32, step: k.step, attempt: k.attempt });
+        let k = request.key;
+        let key = StepKey { rollout: k.rollout as u32, step: k.step, attempt: k.attempt };
         let (send, receive) = oneshot::channel();
         let answer = self.tell(Asked::Command(command(request.command), key, request.by, send), receive).await?;
-        let now = self.snapshots.borrow().as_ref().and_then(|snapshot| snapshot.status.key());
+        let now = self.snapshots.borrow().as_ref().map(|snapshot| events::step_key(snapshot.status.now()));
         Ok(match answer {
             serin_engine::Answer::Done(message) => Answer::Done { message },
             serin_engine::Answer::Late(message) => {
-                Answer::Late { now: now.map(events::step_key).unwrap_or_default(), message }
+                Answer::Late { now: now.unwrap_or_default(), message }
             }
             serin_engine::Answer::Already(message) => Answer::Already { message },
             serin_engine::Answer::Refused(why) => {
@@ -106,7 +106,9 @@ impl Controller for Handle {
         let ordered = self.tell(Asked::Deploy(Box::new((spec, order)), send), receive).await?;
         Ok(match ordered {
             Ordered::Accepted { rollout, .. } => DeployAnswer::Started { rollout: u64::from(rollout), revision, after },
-            Ordered::Underway { rollout, .. } => DeployAnswer::Started { rollout: u64::from(rollout), revision, after },
+            Ordered::Underway { rollout, .. } => {
+                DeployAnswer::Underway { rollout: u64::from(rollout), revision, after }
+            }
             Ordered::Unchanged { .. } => DeployAnswer::Unchanged {
                 revision,
                 message: "there is nothing to release; other settings of the file were taken over".to_owned(),
@@ -185,6 +187,5 @@ fn command(command: Command) -> serin_engine::Command {
         Command::Weight { bp } => serin_engine::Command::Weight { share: bp },
         Command::Rollback => serin_engine::Command::Rollback,
         Command::Park { reason } => serin_engine::Command::Park { reason },
-        Command::Retire => serin_engine::Command::Retire,
     }
 }

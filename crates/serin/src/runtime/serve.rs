@@ -76,7 +76,7 @@ async fn serve(job: &Job) -> Result<(), Stopped> {
         metrics,
     };
     let socket = layout.socket();
-    let api = tokio::spawn(async move { serin_api::serve(Arc::new(handle), &socket, std::future::pending()).await });
+    let api = tokio::spawn(async move { serin_api::serve(&socket, Arc::new(handle), std::future::pending()).await });
     apply_file(job, &spec, &mut driver)?;
     let mut controller = Loop { driver, fleet, store, asked, changed, told: Told::new(job.output) };
     controller.told.hello(&job.place.service, &spec, &layout);
@@ -104,14 +104,11 @@ fn wanted(job: &Job, store: &Store) -> Result<Spec, Stopped> {
 
 /// The store is the truth: the file is applied only when it is another one than the last file applied.
 fn apply_file(job: &Job, spec: &Spec, driver: &mut Local) -> Result<(), Stopped> {
-    if job.loaded.is_none() {
+    let Some(loaded) = &job.loaded else { return Ok(()) };
+    if driver.applied_file() == Some(loaded.file_hash.as_str()) {
         return Ok(());
     }
-    let hash = convert::spec_hash(spec).map_err(stopped(""))?;
-    if driver.applied_file() == Some(hash.as_str()) {
-        return Ok(());
-    }
-    let mut order = convert::order(spec, Some(hash), false).map_err(stopped("`serin lint` says more"))?;
+    let mut order = convert::order(spec, Some(loaded.file_hash.clone()), false).map_err(stopped("`serin lint` says more"))?;
     order.by = "serin serve".to_owned();
     driver.deploy(&order).map_err(|error| error.to_string()).map_err(stopped(""))?;
     Ok(())

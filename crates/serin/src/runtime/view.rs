@@ -32,7 +32,7 @@ pub(crate) fn status(snapshot: &Snapshot, beside: Beside<'_>) -> StatusView {
         service: beside.service.to_owned(),
         now: SystemClock.wall_ms(),
         seq: beside.seq,
-        key: status.key().map(step_key).unwrap_or_default(),
+        key: step_key(status.now()),
         phase: phase(&status.phase),
         message: message(snapshot),
         waiting: waiting(snapshot),
