@@ -119,6 +119,8 @@ mod tests {
         let stranger = listener(any, false).unwrap();
         let address = local(&stranger).unwrap();
         assert_eq!(listener(address, true).unwrap_err(), Errno::ADDRINUSE);
+        let socket = Socket { name: "main".into(), address, count: 1 };
+        assert!(Sockets::bind(&[socket]).unwrap_err().contains("in use by another process"));
         drop(stranger);
         let first = listener(address, true).unwrap();
         let _second = listener(address, false).unwrap();
