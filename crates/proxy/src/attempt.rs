@@ -7,6 +7,7 @@ use crate::connection::{Client, End};
 use crate::counters::bump;
 use crate::exchange::{Exchange, Outcome};
 use crate::http;
+use crate::protocol::Track;
 use crate::route::{Endpoint, Route, Tried};
 use crate::tunnel;
 use crate::wire::Side;
@@ -190,10 +191,10 @@ impl Journey<'_> {
     }
 }
 
-fn no_track(track: crate::protocol::Track) -> &'static str {
+fn no_track(track: Track) -> &'static str {
     match track {
-        crate::protocol::Track::Stable => "This address serves the stable track only, which has no instances now.",
-        crate::protocol::Track::Canary => "This address serves the canary only, and there is none now.",
+        Track::Stable => "This address serves the stable track only, which has no instances now.",
+        Track::Canary => "This address serves the canary only, and there is none now.",
     }
 }
 
@@ -207,7 +208,6 @@ async fn attempt<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let upstream = &endpoint.upstream;
     journey.attempts += 1;
     if journey.attempts > 1 {
         bump(&worker.front().retried);
@@ -220,57 +220,62 @@ where
             Some(Err(())) => {
                 started.verdict = Verdict::Failed(None);
                 route.failed(endpoint, worker.now.get());
-                journey.tried.add(upstream);
+                journey.tried.add(&endpoint.upstream);
                 return Next::Again;
             }
             None => return Next::Ended(End::Gone),
         },
     };
-    // the connect took its time: what was picked then may be wrong now, and nothing was sent yet
-    if worker.route.borrow().as_ref().is_some_and(|r| r.table.version != journey.version) {
-        started.verdict = Verdict::Withdrawn;
-        keep(worker, endpoint, up);
-        return Next::Again;
-    }
-    if endpoint.is_withdrawn() {
-        bump(&endpoint.block.started_after_ack);
-    }
     if journey.held.take().is_some() {
         worker.opened.notify_waiters();
     }
     client.limit(worker, worker.limits.get().response);
-    let mut exchange = Exchange::new(worker, client, &mut up, &endpoint.block, journey.request);
+    let mut exchange = Exchange::new(worker, client, &mut up, endpoint, journey.version, journey.request);
     let outcome = poll_fn(|cx| exchange.poll(cx)).await;
     let (status, sent) = (exchange.response.map(|r| r.status), exchange.sent);
     if sent && !up.reused {
         journey.fresh_sends += 1;
     }
+    match outcome {
+        Outcome::Done { .. } | Outcome::Tunnel => answered(worker, journey, endpoint, status, &mut started),
+        Outcome::Withdrawn => started.verdict = Verdict::Withdrawn,
+        Outcome::Silent => return silent(worker, journey, route, endpoint, &mut started, (up.reused, sent)),
+        Outcome::Failed(..) => started.verdict = Verdict::Failed(None),
+        Outcome::Cut => started.verdict = Verdict::Failed(status),
+        Outcome::Stalled(..) | Outcome::ClientLost => {}
+    }
+    drop(started);
+    conclude(worker, client, endpoint, up, outcome).await
+}
+
+/// What becomes of both connections.
+async fn conclude<S>(
+    worker: &Worker,
+    client: &mut Client<S>,
+    endpoint: &Endpoint,
+    mut up: Side<TcpStream>,
+    outcome: Outcome,
+) -> Next
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let end = match outcome {
+        Outcome::Withdrawn => {
+            keep(worker, endpoint, up);
+            return Next::Again;
+        }
         Outcome::Done { clean, close } => {
-            answered(worker, journey, endpoint, status, &mut started);
-            drop(started);
             if clean {
                 keep(worker, endpoint, up);
             }
             End::Done { close }
         }
         Outcome::Tunnel => {
-            answered(worker, journey, endpoint, status, &mut started);
-            drop(started);
             tunnel::run(worker, client, &mut up, &endpoint.block).await;
             End::Gone
         }
-        Outcome::Silent => return silent(worker, journey, route, endpoint, &mut started, (up.reused, sent)),
-        Outcome::Failed(own, why) => {
-            started.verdict = Verdict::Failed(None);
-            End::Refused(own, why)
-        }
-        Outcome::Stalled(own, why) => End::Refused(own, why),
-        Outcome::Cut => {
-            started.verdict = Verdict::Failed(status);
-            End::Gone
-        }
-        Outcome::ClientLost => End::Gone,
+        Outcome::Failed(status, why) | Outcome::Stalled(status, why) => End::Refused(status, why),
+        Outcome::Silent | Outcome::Cut | Outcome::ClientLost => End::Gone,
     };
     Next::Ended(end)
 }
@@ -338,7 +343,7 @@ fn pooled(worker: &Worker, journey: &Journey<'_>, endpoint: &Endpoint) -> Option
 /// Puts a connection back, unless the instance has left or enough are there.
 fn keep(worker: &Worker, endpoint: &Endpoint, mut up: Side<TcpStream>) {
     let mut pool = endpoint.upstream.pool.borrow_mut();
-    if !endpoint.upstream.left.get() && pool.len() < worker.settings().pool.max_idle {
+    if !endpoint.upstream.left.get() && pool.len() < worker.limits.get().max_idle {
         up.reused = true;
         up.scanned = 0;
         up.idle_since = Some(worker.now.get());

@@ -1,7 +1,8 @@
 //! One attempt to have a request answered by one connection: bytes move both ways through the worker's buffer.
 use crate::connection::Client;
-use crate::counters::{Block, add};
+use crate::counters::{add, bump};
 use crate::http::{self, Body, Scan};
+use crate::route::Endpoint;
 use crate::wire::{Fill, HEADROOM, Lost, Side};
 use crate::worker::Worker;
 use std::task::{Context, Poll};
@@ -12,12 +13,13 @@ pub(crate) struct Exchange<'a, S> {
     pub(crate) worker: &'a Worker,
     pub(crate) client: &'a mut Client<S>,
     pub(crate) up: &'a mut Side<TcpStream>,
-    pub(crate) block: &'a Block,
+    endpoint: &'a Endpoint,
+    /// The version that the endpoint was picked by.
+    version: u64,
     pub(crate) request: http::Request,
     pub(crate) response: Option<http::Response>,
     /// Some of the request may have reached the instance.
     pub(crate) sent: bool,
-    begun: bool,
     /// The instance has said something, an interim response perhaps.
     heard: bool,
     close: bool,
@@ -30,6 +32,8 @@ pub(crate) enum Outcome {
     Done { clean: bool, close: bool },
     /// A 101 that was asked for was passed on.
     Tunnel,
+    /// The table changed before anything was sent.
+    Withdrawn,
     /// The connection was lost before the first byte of a response.
     Silent,
     /// The instance answered wrongly, or not in time, and the client has got nothing: this status is for it.
@@ -47,11 +51,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
         worker: &'a Worker,
         client: &'a mut Client<S>,
         up: &'a mut Side<TcpStream>,
-        block: &'a Block,
+        endpoint: &'a Endpoint,
+        version: u64,
         request: http::Request,
     ) -> Self {
-        let (sent, begun, heard, close) = (false, false, false, !request.keep_alive);
-        Exchange { worker, client, up, block, request, response: None, sent, begun, heard, close }
+        let (sent, heard, close) = (false, false, !request.keep_alive);
+        Exchange { worker, client, up, endpoint, version, request, response: None, sent, heard, close }
     }
 
     /// Moves bytes both ways until the exchange ends or nothing moves.
@@ -65,7 +70,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
             match (self.poll_up(cx, &mut buf), self.poll_down(cx, &mut buf)) {
                 // an answer that is already there counts more than a request that could not be written
                 (_, Err(end)) | (Err(end), Ok(Poll::Pending)) => return Poll::Ready(end),
-                (Ok(Poll::Pending), Ok(Poll::Pending)) => return Poll::Pending,
+                (Ok(Poll::Pending), Ok(Poll::Pending)) => {
+                    let left = self.request.body.is_done() && self.client.side.poll_left(cx, &mut buf).is_ready();
+                    return if left { Poll::Ready(Outcome::ClientLost) } else { Poll::Pending };
+                }
                 (Ok(_) | Err(_), Ok(_)) => {}
             }
         }
@@ -83,13 +91,31 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
         }
     }
 
+    /// Writes the first bytes of the request, unless the table has changed since the endpoint was picked. The look at
+    /// the version and the write are in one poll, so that nothing is sent by a table that was replaced.
+    fn begin(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, Outcome> {
+        if self.worker.version.get() != self.version {
+            return Err(Outcome::Withdrawn);
+        }
+        let first = &self.client.first;
+        let written = match self.up.poll_write(cx, first) {
+            Poll::Pending => return Ok(Poll::Pending),
+            Poll::Ready(written) => written.map_err(|Lost| Outcome::Silent)?,
+        };
+        self.sent = true;
+        self.up.send(cx, &first[written..]).map_err(|Lost| Outcome::Silent)?;
+        let block = &self.endpoint.block;
+        add(&block.bytes_in, first.len() as u64);
+        if self.endpoint.is_withdrawn() {
+            bump(&block.started_after_ack);
+        }
+        Ok(Poll::Ready(()))
+    }
+
     /// The request, client to upstream.
     fn poll_up(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Result<Poll<()>, Outcome> {
-        if !self.begun {
-            self.begun = true;
-            self.up.send(cx, &self.client.first).map_err(|Lost| self.upstream_lost())?;
-            self.sent = true;
-            add(&self.block.bytes_in, self.client.first.len() as u64);
+        if !self.sent && self.begin(cx)?.is_pending() {
+            return Ok(Poll::Pending);
         }
         if !self.up.output.is_empty() {
             let flushed = self.up.poll_flush(cx).map_err(|Lost| self.upstream_lost())?;
@@ -98,8 +124,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
             }
         }
         if self.request.body.is_done() {
-            let left = self.client.side.poll_left(cx, buf);
-            return if left.is_ready() { Err(Outcome::ClientLost) } else { Ok(Poll::Pending) };
+            return Ok(Poll::Pending);
         }
         let end = match self.client.side.poll_fill(cx, buf, true) {
             Poll::Pending => return Ok(Poll::Pending),
@@ -118,7 +143,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
         }
         self.client.side.input.extend_from_slice(&buf[HEADROOM + n..end]);
         self.up.send(cx, &buf[HEADROOM..HEADROOM + n]).map_err(|Lost| self.upstream_lost())?;
-        add(&self.block.bytes_in, n as u64);
+        add(&self.endpoint.block.bytes_in, n as u64);
         Ok(Poll::Ready(()))
     }
 
@@ -141,7 +166,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
             Poll::Ready(Ok(Fill::End) | Err(Lost)) => return Err(self.upstream_lost()),
         };
         self.heard = true;
-        add(&self.block.bytes_out, (end - HEADROOM - before) as u64);
+        add(&self.endpoint.block.bytes_out, (end - HEADROOM - before) as u64);
         let (start, at) = match self.response {
             Some(_) => (HEADROOM, HEADROOM),
             None => match self.response_head(cx, buf, end)? {

@@ -199,6 +199,9 @@ struct Target<'a> {
 impl<'a> Target<'a> {
     fn of(method: &str, target: &'a str) -> Result<Target<'a>, Refusal> {
         let bytes = target.as_bytes();
+        if bytes.contains(&b'#') {
+            return Err(BAD); // a fragment is the client's own affair (RFC 9112 §3.2); servers differ on it
+        }
         if bytes.starts_with(b"/") || bytes == b"*" && method == "OPTIONS" {
             return Ok(Target { authority: None, path: bytes });
         }
@@ -207,9 +210,9 @@ impl<'a> Target<'a> {
             .find(|s| bytes.len() > s.len() && bytes[..s.len()].eq_ignore_ascii_case(s))
             .ok_or(BAD)?;
         let rest = &bytes[scheme.len()..];
-        let end = rest.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(rest.len());
+        let end = rest.iter().position(|b| matches!(b, b'/' | b'?')).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
-        if !is_authority(authority) || path.starts_with(b"#") {
+        if !is_authority(authority) {
             return Err(BAD);
         }
         Ok(Target { authority: Some(authority), path })

@@ -79,13 +79,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Side<S> {
         }
     }
 
+    /// Writes what goes now of `bytes`, which are not empty; says how much.
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Lost>> {
+        match ready!(Pin::new(&mut self.io).poll_write(cx, bytes)) {
+            Ok(0) | Err(_) => Poll::Ready(Err(Lost)),
+            Ok(n) => Poll::Ready(Ok(n)),
+        }
+    }
+
     /// Writes what goes now and keeps the rest for `poll_flush`.
     pub(crate) fn send(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Result<(), Lost> {
         let mut rest = bytes;
         while self.output.is_empty() && !rest.is_empty() {
-            match Pin::new(&mut self.io).poll_write(cx, rest) {
-                Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => return Err(Lost),
-                Poll::Ready(Ok(n)) => rest = &rest[n..],
+            match self.poll_write(cx, rest) {
+                Poll::Ready(written) => rest = &rest[written?..],
                 Poll::Pending => break,
             }
         }
@@ -94,17 +101,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Side<S> {
     }
 
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
+        let held = std::mem::take(&mut self.output);
         let mut written = 0;
         let done = loop {
-            if written == self.output.len() {
+            if written == held.len() {
                 break Poll::Ready(Ok(()));
             }
-            match Pin::new(&mut self.io).poll_write(cx, &self.output[written..]) {
-                Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => break Poll::Ready(Err(Lost)),
+            match self.poll_write(cx, &held[written..]) {
                 Poll::Ready(Ok(n)) => written += n,
+                Poll::Ready(Err(Lost)) => break Poll::Ready(Err(Lost)),
                 Poll::Pending => break Poll::Pending,
             }
         };
+        self.output = held;
         self.output.drain(..written);
         done
     }

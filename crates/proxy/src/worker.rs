@@ -66,6 +66,8 @@ pub(crate) struct Limits {
     pub(crate) tunnel: Duration,
     pub(crate) hold: Duration,
     pub(crate) drain: Duration,
+    /// Idle connections per instance.
+    pub(crate) max_idle: usize,
 }
 
 pub(crate) struct Worker {
@@ -74,6 +76,8 @@ pub(crate) struct Worker {
     pub(crate) head: RefCell<Vec<u8>>,
     /// Nothing before the first table.
     pub(crate) route: RefCell<Option<Rc<Route>>>,
+    /// The version of `route`.
+    pub(crate) version: Cell<u64>,
     pub(crate) turns: Turns,
     upstreams: RefCell<HashMap<(String, SocketAddr), Rc<Upstream>>>,
     watches: RefCell<Vec<Weak<Watch>>>,
@@ -105,6 +109,7 @@ impl Limits {
             tunnel: ms(t.tunnel_ms),
             hold: ms(settings.hold.ms),
             drain: ms(settings.drain_ms),
+            max_idle: settings.pool.max_idle,
         }
     }
 }
@@ -115,6 +120,7 @@ impl Worker {
             buf: RefCell::new(vec![0; BUFFER].into()),
             head: RefCell::new(Vec::with_capacity(2 * MAX_HEAD)),
             route: RefCell::default(),
+            version: Cell::new(0),
             turns: Turns::default(),
             upstreams: RefCell::default(),
             watches: RefCell::default(),
@@ -164,14 +170,15 @@ impl Worker {
     }
 
     /// From the moment this returns, every pick goes by the new table. A request that picked before and has not sent
-    /// yet finds the version changed when it wants to send, in the same poll, and picks again: so the worker may say
-    /// at once that no older picker is left.
+    /// yet finds the version changed when it wants to send: the look at the version and the write are in one poll,
+    /// between which no table can come. So the worker may say at once that no older picker is left.
     fn swap(&self, plan: Plan) {
         let version = plan.table.version;
         self.limits.set(Limits::of(&plan.table.settings));
         let route = Route::new(plan, &mut self.upstreams.borrow_mut(), self.now.get());
         (0..2).filter(|slot| !route.reaches(*slot)).for_each(|slot| self.front().mend(slot));
         *self.route.borrow_mut() = Some(Rc::new(route));
+        self.version.set(version);
         self.sweep_lease();
         self.seen.version.store(version, Release);
         self.opened.notify_waiters();

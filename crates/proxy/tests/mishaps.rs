@@ -10,7 +10,7 @@ use std::time::Duration;
 const ALL: Split = Split::Weighted([10_000, 0]);
 
 fn counts(proxy: &mut Proxy, slot: usize) -> Counts {
-    proxy.measure().total[slot].counts.clone()
+    proxy.quiet().total[slot].counts.clone()
 }
 
 #[test]
@@ -92,7 +92,6 @@ fn a_client_that_leaves_is_noticed_while_it_waits_and_while_it_is_served() {
     client.send(&get("/never"));
     wait_for("the request", || a.requests() == 1);
     drop(client);
-    wait_for("the request to end", || counts(&mut proxy, 0).finished == 1);
     let counts = counts(&mut proxy, 0);
     assert_eq!((counts.abandoned, counts.failed, counts.status), (1, 0, [0; 6]));
 }
@@ -111,7 +110,7 @@ fn a_refused_request_of_any_method_goes_to_another_instance_and_is_charged_to_th
         let answer = client.ask(&ask);
         assert_eq!((answer.status, answer.body.as_slice()), (200, &b"abc"[..]));
     }
-    let slot = proxy.measure().total[0].clone();
+    let slot = proxy.quiet().total[0].clone();
     let of = |id: &str| slot.instances.iter().find(|i| i.id == id).expect("counted").counts.clone();
     // ejected after three failures in a row: half of two may be
     assert!((3..=6).contains(&of("a0").failed), "{}", of("a0").failed);
@@ -171,7 +170,7 @@ fn a_canary_that_refuses_is_answered_by_the_fallback_and_charged_for_it() {
     let report = proxy.report();
     assert_eq!(report.circuit.len(), 1, "{report:?}");
     assert_eq!((report.circuit[0].slot, report.circuit[0].requests), (1, 50));
-    let canary = proxy.measure().total[1].clone();
+    let canary = proxy.quiet().total[1].clone();
     assert_eq!((canary.chosen, canary.diverted, canary.counts.status[2]), (60, 50, 10));
     // broken after three: the others do not even try, but for a probe now and then
     assert!((3..=20).contains(&canary.counts.failed), "{}", canary.counts.failed);

@@ -49,13 +49,13 @@ pub fn parse(arguments: &[String]) -> Result<Command, String> {
 }
 
 fn pairs(arguments: &[String]) -> Result<Vec<(&str, &str)>, String> {
-    let pair = |pair: &'_ [String]| match pair {
-        [name, value] if name.starts_with("--") => Ok((name.clone(), value.clone())),
-        [name, ..] if name.starts_with("--") => Err(format!("{name} has no value")),
-        _ => Err(format!("{} is no option: options begin with --", pair.join(" "))),
+    let pair = |words: &'_ [String]| match words {
+        [name, ..] if !name.starts_with("--") => Err(format!("{name} is no option: options begin with --")),
+        [name] => Err(format!("{name} has no value")),
+        _ => Ok(()),
     };
-    arguments.chunks(2).try_for_each(|p| pair(p).map(|_| ()))?;
-    Ok(arguments.chunks(2).map(|p| (p[0].as_str(), p[1].as_str())).collect())
+    arguments.chunks(2).try_for_each(pair)?;
+    Ok(arguments.chunks_exact(2).map(|words| (words[0].as_str(), words[1].as_str())).collect())
 }
 
 fn value<T: FromStr>(name: &str, text: &str) -> Result<T, String> {

@@ -33,6 +33,8 @@ pub enum Chunk {
         value: u64,
         /// How long the extension is so far.
         len: u16,
+        /// What may come next.
+        at: Extension,
     },
     /// Before the LF of a size line.
     SizeLf {
@@ -53,6 +55,8 @@ pub enum Chunk {
         total: u16,
         /// The line's colon was seen.
         named: bool,
+        /// Which of `FORBIDDEN` the name may still become, a bit each.
+        forbidden: u8,
     },
     /// Before the LF of a trailer line.
     TrailerLf {
@@ -61,6 +65,59 @@ pub enum Chunk {
         /// How long all trailers are so far.
         total: u16,
     },
+}
+
+/// Where in `;name`, `;name=token` or `;name="quoted"` the next byte stands (RFC 9112 §7.1.1, without blanks).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extension {
+    /// Before the first byte of a name.
+    NameFirst,
+    /// In a name.
+    Name,
+    /// After the `=`.
+    ValueFirst,
+    /// In a token.
+    Value,
+    /// Within quotes.
+    Quoted,
+    /// After a backslash within quotes.
+    Escaped,
+    /// After the closing quote.
+    Closed,
+}
+
+impl Extension {
+    fn step(self, byte: u8) -> Option<Extension> {
+        Some(match (self, byte) {
+            (Extension::NameFirst | Extension::Name, b) if is_token(b) => Extension::Name,
+            (Extension::Name, b'=') => Extension::ValueFirst,
+            (Extension::ValueFirst, b'"') => Extension::Quoted,
+            (Extension::ValueFirst | Extension::Value, b) if is_token(b) => Extension::Value,
+            (Extension::Quoted, b'"') => Extension::Closed,
+            (Extension::Quoted, b'\\') => Extension::Escaped,
+            (Extension::Quoted | Extension::Escaped, b) if is_text(b) => Extension::Quoted,
+            (Extension::Name | Extension::Value | Extension::Closed, b';') => Extension::NameFirst,
+            _ => return None,
+        })
+    }
+
+    fn may_end(self) -> bool {
+        matches!(self, Extension::Name | Extension::Value | Extension::Closed)
+    }
+}
+
+/// Fields that say where a message ends or goes: never in a trailer (RFC 9110 §6.5.1).
+const FORBIDDEN: [&[u8]; 3] = [b"content-length", b"transfer-encoding", b"host"];
+
+/// Which of the names in `left` go on with `byte` at `at`.
+fn still_forbidden(left: u8, at: u16, byte: u8) -> u8 {
+    let goes_on = |n: &usize| FORBIDDEN[*n].get(usize::from(at)) == Some(&byte.to_ascii_lowercase());
+    (0..FORBIDDEN.len()).filter(goes_on).fold(0, |bits, n| bits | 1 << n) & left
+}
+
+/// One of the names in `left` is complete.
+fn is_forbidden(left: u8, len: u16) -> bool {
+    FORBIDDEN.iter().enumerate().any(|(n, name)| left & 1 << n != 0 && name.len() == usize::from(len))
 }
 
 impl Body {
@@ -118,7 +175,7 @@ impl Body {
 
 impl Chunk {
     const START: Chunk = Chunk::Size { value: 0, digits: 0 };
-    const TRAILER: Chunk = Chunk::Trailer { line: 0, total: 0, named: false };
+    const TRAILER: Chunk = Chunk::Trailer { line: 0, total: 0, named: false, forbidden: 0b111 };
 
     /// One framing byte; `None` after the last. Bare LF, spaces around the size, sizes of 2^60 and more and trailer lines
     /// that are no fields are refused.
@@ -128,24 +185,33 @@ impl Chunk {
                 let digit = (b as char).to_digit(16).ok_or(BAD)?;
                 Chunk::Size { value: value << 4 | u64::from(digit), digits: digits + 1 }
             }
-            (Chunk::Size { value, digits: 1.. } | Chunk::Extension { value, .. }, b'\r') => Chunk::SizeLf { value },
-            (Chunk::Size { value, digits: 1.. }, b';') => Chunk::Extension { value, len: 0 },
-            (Chunk::Extension { value, len: len @ 0..MAX_EXTENSION }, b) if is_text(b) => {
-                Chunk::Extension { value, len: len + 1 }
+            (Chunk::Size { value, digits: 1.. }, b'\r') => Chunk::SizeLf { value },
+            (Chunk::Size { value, digits: 1.. }, b';') => Chunk::Extension { value, len: 0, at: Extension::NameFirst },
+            (Chunk::Extension { value, at, .. }, b'\r') if at.may_end() => Chunk::SizeLf { value },
+            (Chunk::Extension { value, len: len @ 0..MAX_EXTENSION, at }, b) => {
+                Chunk::Extension { value, len: len + 1, at: at.step(b).ok_or(BAD)? }
             }
             (Chunk::SizeLf { value: 0 }, b'\n') => Chunk::TRAILER,
             (Chunk::SizeLf { value }, b'\n') => Chunk::Data(value),
             (Chunk::DataCr, b'\r') => Chunk::DataLf,
             (Chunk::DataLf, b'\n') => Chunk::START,
             (Chunk::Trailer { line: 0, total, .. }, b'\r') => Chunk::TrailerLf { line: 0, total },
-            (Chunk::Trailer { line, total, named: true }, b'\r') => Chunk::TrailerLf { line, total },
-            (Chunk::Trailer { line, total: total @ 0..MAX_TRAILER, named }, b)
+            (Chunk::Trailer { line, total, named: true, .. }, b'\r') => Chunk::TrailerLf { line, total },
+            (Chunk::Trailer { line: line @ 1.., named: false, forbidden, .. }, b':')
+                if is_forbidden(forbidden, line) =>
+            {
+                return Err(BAD);
+            }
+            (Chunk::Trailer { line, total: total @ 0..MAX_TRAILER, named, forbidden }, b)
                 if named && is_text(b) || is_token(b) || b == b':' && line > 0 =>
             {
-                Chunk::Trailer { line: line + 1, total: total + 1, named: named || b == b':' }
+                let forbidden = if named { 0 } else { still_forbidden(forbidden, line, b) };
+                Chunk::Trailer { line: line + 1, total: total + 1, named: named || b == b':', forbidden }
             }
             (Chunk::TrailerLf { line: 0, .. }, b'\n') => return Ok(None),
-            (Chunk::TrailerLf { total, .. }, b'\n') => Chunk::Trailer { line: 0, total, named: false },
+            (Chunk::TrailerLf { total, .. }, b'\n') => {
+                Chunk::Trailer { line: 0, total, named: false, forbidden: 0b111 }
+            }
             _ => return Err(BAD),
         }))
     }

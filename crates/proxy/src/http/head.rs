@@ -40,6 +40,7 @@ pub(super) fn edit<'a>(
 ) -> Result<Framing<'a>, Refusal> {
     let begin = out.len();
     let mut framing = Framing::default();
+    let mut any_rewritten = false;
     let mut kept = (from != FROM_FIELDS).then_some(from);
     for field in fields {
         let at = offset(head, field.name.as_bytes());
@@ -48,12 +49,15 @@ pub(super) fn edit<'a>(
         }
         let name = Name::of(field.name);
         framing.field(name, field.value)?;
+        let rewritten = has_blanks(name, field, head);
+        any_rewritten |= rewritten;
+        let drops = drops(name) || rewritten;
         match kept {
-            Some(from) if drops(name) => {
+            Some(from) if drops => {
                 out.extend_from_slice(&head[from..at]);
                 kept = None;
             }
-            None if !drops(name) => kept = Some(at),
+            None if !drops => kept = Some(at),
             Some(_) | None => {}
         }
     }
@@ -67,8 +71,20 @@ pub(super) fn edit<'a>(
         let line = if from == FROM_FIELDS { Some(begin) } else { line_end(out, begin) };
         out.truncate(line.ok_or(BAD)?);
         put_unnamed(fields, drops, out);
+    } else if any_rewritten {
+        let kept = fields.iter().filter(|f| !drops(Name::of(f.name)) && has_blanks(Name::of(f.name), f, head));
+        kept.for_each(|f| put_field(out, f.name.as_bytes(), f.value));
     }
     Ok(framing)
+}
+
+/// Fields that everybody must read alike are written anew if there is more around the value than a space.
+fn has_blanks(name: Name, field: &Header<'_>, head: &[u8]) -> bool {
+    if !matches!(name, Name::Host | Name::ContentLength | Name::TransferEncoding) {
+        return false;
+    }
+    let (end, value) = (offset(head, field.name.as_bytes()) + field.name.len(), offset(head, field.value));
+    !matches!(&head[end..value], b":" | b": ") || !head[value + field.value.len()..].starts_with(b"\r\n")
 }
 
 fn line_end(out: &[u8], begin: usize) -> Option<usize> {

@@ -53,6 +53,9 @@ fn the_absolute_form_becomes_origin_form_and_overrides_host() {
     assert_eq!(refused(b"GET http:///p HTTP/1.1\r\nHost: a\r\n\r\n"), 400);
     assert_eq!(refused(b"GET ftp://b/ HTTP/1.1\r\nHost: a\r\n\r\n"), 400);
     assert_eq!(refused(b"GET http://b/ HTTP/1.1\r\n\r\n"), 400);
+    for fragment in ["/#", "http://b#x", "http://b/p#?q", "/a?b#c"] {
+        assert_eq!(refused(format!("GET {fragment} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()), 400, "{fragment}");
+    }
 }
 
 #[test]
@@ -196,13 +199,54 @@ fn chunked_framing_does_not_depend_on_pieces() {
 
 #[test]
 fn trailers_must_be_fields() {
-    for (trailer, fits) in
-        [("T: v", true), ("T:", true), (": v", false), (" T: v", false), ("T", false), ("T v: x", false)]
-    {
+    for (trailer, fits) in [
+        ("T: v", true),
+        ("T:", true),
+        (": v", false),
+        (" T: v", false),
+        ("T", false),
+        ("T v: x", false),
+        ("Content-Length: 0", false),
+        ("tRANSFER-eNCODING:x", false),
+        ("Host: b", false),
+        ("Hosts: b", true),
+        ("Hos: b", true),
+        ("X: y\r\nHost: b", false),
+        ("T: Host: b", true),
+    ] {
         let data = format!("0\r\n{trailer}\r\n\r\n");
         let mut body = Body::CHUNKED;
         assert_eq!(body.advance(data.as_bytes()).is_ok() && body.is_done(), fits, "{trailer}");
     }
+}
+
+#[test]
+fn chunk_extensions_are_tokens_and_quoted_strings() {
+    for (extension, fits) in [
+        (";a", true),
+        (";a=b;c", true),
+        (";a=\"b;\\\"c\"", true),
+        (";", false),
+        (";a=", false),
+        (";a=\"b", false),
+        (";a=b\"c\"", false),
+        (";T: v", false),
+        (" ;a", false),
+        (";a=b[", false),
+    ] {
+        let data = format!("1{extension}\r\nx\r\n0\r\n\r\n");
+        let mut body = Body::CHUNKED;
+        assert_eq!(body.advance(data.as_bytes()).is_ok() && body.is_done(), fits, "{extension}");
+    }
+}
+
+#[test]
+fn blanks_around_what_frames_are_not_passed_on() {
+    let (parsed, text) = sent(b"POST / HTTP/1.1\r\nHost:\ta \r\nContent-Length:  \t 3 \t\r\nX:  y\r\n\r\n", HOP);
+    assert_eq!(parsed.body, Body::Length(3));
+    assert!(text.starts_with("POST / HTTP/1.1\r\nX:  y\r\nHost: a\r\nContent-Length: 3\r\nVia"), "{text}");
+    let (_, text) = answer(b"HTTP/1.1 200 OK\r\nContent-Length:3\t\r\n\r\nabc", &GET).expect("fits");
+    assert_eq!(text, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n");
 }
 
 /// What is sent upstream must itself be accepted, with the same framing, and take exactly its own length.

@@ -145,6 +145,18 @@ fn answer(stream: &TcpStream, reader: &mut BufReader<TcpStream>, head: &str, nam
             body = trailers.into_bytes();
         }
     }
+    respond(out, reader, head, name, path, &body)
+}
+
+/// Answers a request that was read whole; `None` closes the connection.
+fn respond(
+    mut out: &TcpStream,
+    reader: &mut BufReader<TcpStream>,
+    head: &str,
+    name: &str,
+    path: &str,
+    body: &[u8],
+) -> Option<()> {
     let to_head = head.starts_with("HEAD ");
     let whole = |body: &[u8]| {
         let mut text = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
@@ -190,6 +202,6 @@ fn answer(stream: &TcpStream, reader: &mut BufReader<TcpStream>, head: &str, nam
             Some(())
         }
         "/big" => say(&whole(&vec![b'z'; 8 << 20])),
-        _ => say(&whole(&body)),
+        _ => say(&whole(body)),
     }
 }

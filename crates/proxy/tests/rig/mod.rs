@@ -87,6 +87,12 @@ impl Proxy {
         self.ask(async |c| c.measure().await.expect("measures"))
     }
 
+    /// What was counted when nothing is open any more: the last answer arrives before it is counted.
+    pub fn quiet(&mut self) -> Measures {
+        wait_for("quiet", || self.report().instances.iter().all(|i| i.open == 0));
+        self.measure()
+    }
+
     /// Applies a table and waits until it is acknowledged.
     pub fn apply(&mut self, table: &Table) {
         self.ask(async |c| c.apply(table).await).expect("the table is accepted");
