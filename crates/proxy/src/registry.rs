@@ -34,7 +34,7 @@ pub(crate) struct Registry {
     /// By id and address. Those that left stay while something counts on them.
     instances: HashMap<(String, SocketAddr), Arc<Instance>>,
     generations: BTreeMap<u64, [SlotEntry; 2]>,
-    /// What generations counted that are forgotten.
+    /// What generations counted that are forgotten; without their instances, of which there is no end.
     past: [SlotMeasure; 2],
 }
 
@@ -101,7 +101,7 @@ impl Registry {
                 return;
             }
             for (past, slot) in self.past.iter_mut().zip(oldest.remove()) {
-                merge(past, slot.measure());
+                merge(past, SlotMeasure { instances: Vec::new(), ..slot.measure() });
             }
         }
     }

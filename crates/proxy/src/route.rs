@@ -1,4 +1,7 @@
 //! Which slot serves the next request, and on which instance: one worker's view of a table.
+#[cfg(test)]
+mod tests;
+
 use crate::counters::{Block, Instance, SlotBlock};
 use crate::protocol::{Settings, Split, Table, Track, WHOLE};
 use crate::registry::Plan;

@@ -158,3 +158,21 @@ fn a_proxy_that_is_gone_is_said_to_be_and_a_new_one_is_found() {
     let _again = Proxy::start(dir.path(), 1);
     assert_eq!(proxy.ask(async |c| c.report().await).expect("the new one").version, 0);
 }
+
+#[test]
+fn a_proxy_that_cannot_start_says_why() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let alone = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_proxy-alone"));
+        let output = command.arg(dir.path()).args(arguments).envs(variables.iter().copied()).output().expect("it runs");
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).expect("text")
+    };
+    let unset = alone(&[], &[]);
+    assert!(unset.contains("LISTEN_PID is not set") && unset.contains("start it under its shim"), "{unset}");
+    let other = alone(&[], &[("LISTEN_PID", "1"), ("LISTEN_FDS", "1"), ("LISTEN_FDNAMES", "main")]);
+    assert!(other.contains("LISTEN_PID is \"1\""), "{other}");
+    std::fs::write(dir.path().join("route.json"), "{\"epoch\":1,\"tabel\":null}").expect("a file");
+    let bad = alone(&["127.0.0.1:0"], &[]);
+    assert!(bad.contains("route.json cannot be used") && bad.contains("tabel"), "{bad}");
+}

@@ -72,7 +72,7 @@ pub struct InstanceReport {
 pub struct Measures {
     /// The last generations, oldest first, at most 8.
     pub generations: Vec<GenerationMeasure>,
-    /// Everything, by instance; also what older generations counted.
+    /// The sum over all generations, also the older ones; of the instances only those of the last generations.
     pub total: [SlotMeasure; 2],
     /// What concerns no instance.
     pub front: FrontMeasure,
@@ -94,9 +94,9 @@ pub struct SlotMeasure {
     pub chosen: u64,
     /// Of these, those that the fallback's slot was asked to answer.
     pub diverted: u64,
-    /// The sum over its instances.
+    /// The sum over its instances, also those that are not listed.
     pub counts: Counts,
-    /// Each instance.
+    /// Each instance, by id.
     pub instances: Vec<InstanceMeasure>,
 }
 

@@ -101,7 +101,7 @@ impl Default for Timeouts {
             head_ms: 10_000,
             connect_ms: 5_000,
             response_ms: 60_000,
-            body_ms: 30_000,
+            body_ms: 60_000,
             linger_ms: 1_000,
             tunnel_ms: 3_600_000,
         }

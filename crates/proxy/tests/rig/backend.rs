@@ -2,6 +2,7 @@
 use super::{field, read_chunks};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -20,6 +21,8 @@ pub struct Backend {
     pub address: SocketAddr,
     state: Arc<State>,
     accepting: Option<JoinHandle<()>>,
+    /// Keeps the port of a dead one from other tests: bound, but nobody listens.
+    reserved: Option<OwnedFd>,
 }
 
 impl Backend {
@@ -28,7 +31,14 @@ impl Backend {
         Backend::start_at("127.0.0.1:0".parse().expect("an address"), name)
     }
 
-    pub fn start_at(address: SocketAddr, name: &str) -> Backend {
+    /// A dead one comes back at the same address.
+    pub fn revive(&mut self, name: &str) {
+        self.die();
+        self.reserved = None;
+        *self = Backend::start_at(self.address, name);
+    }
+
+    fn start_at(address: SocketAddr, name: &str) -> Backend {
         let mut bound = TcpListener::bind(address);
         super::wait_for("the port", || {
             if bound.is_err() {
@@ -41,7 +51,7 @@ impl Backend {
         let state = Arc::new(State::default());
         let (name, shared) = (name.to_owned(), state.clone());
         let accepting = std::thread::spawn(move || accept(&listener, &name, &shared));
-        Backend { address, state, accepting: Some(accepting) }
+        Backend { address, state, accepting: Some(accepting), reserved: None }
     }
 
     /// Requests whose heads arrived.
@@ -64,7 +74,18 @@ impl Backend {
         for connection in self.state.connections.lock().expect("no panic").drain(..) {
             let _ = connection.shutdown(Shutdown::Both);
         }
+        if self.reserved.is_none() {
+            self.reserved = reserve(self.address).ok();
+        }
     }
+}
+
+fn reserve(address: SocketAddr) -> rustix::io::Result<OwnedFd> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt::set_socket_reuseaddr};
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    set_socket_reuseaddr(&socket, true)?;
+    bind(&socket, &address)?;
+    Ok(socket)
 }
 
 impl Drop for Backend {
