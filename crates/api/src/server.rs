@@ -12,7 +12,10 @@ use axum::{
 use bytes::Bytes;
 use http::{StatusCode, header};
 use serde::de::DeserializeOwned;
-use tokio::{net::UnixListener, time::timeout};
+use tokio::{
+    net::UnixListener,
+    time::{Instant, timeout},
+};
 
 use crate::{
     controller::{ApiError, Controller, LogQuery},
@@ -131,6 +134,7 @@ async fn events<C: Controller>(State(c): State<Arc<C>>, params: Params) -> Resul
     let follow = params.contains_key("follow");
     Ok(feed(async move |lines: Lines| {
         let mut changes = c.changes();
+        let mut heard = Instant::now();
         loop {
             changes.borrow_and_update();
             let Ok(events) = c.events(after, EVENTS_AT_ONCE).await else { return };
@@ -146,11 +150,17 @@ async fn events<C: Controller>(State(c): State<Arc<C>>, params: Params) -> Resul
             if !follow {
                 return;
             }
-            match timeout(HEARTBEAT, changes.changed()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return, // the controller has gone
-                Err(_) if lines.beat().await => {}
-                Err(_) => return,
+            if !events.is_empty() {
+                heard = Instant::now();
+            } else if heard.elapsed() >= HEARTBEAT {
+                // Changes may come so often that none of them brings a line: then this is the sign of life.
+                if !lines.beat().await {
+                    return;
+                }
+                heard = Instant::now();
+            }
+            if let Ok(Err(_)) = timeout(HEARTBEAT, changes.changed()).await {
+                return; // the controller has gone
             }
         }
     }))

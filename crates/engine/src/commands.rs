@@ -293,11 +293,7 @@ fn noted(command: &Command, notes: &Notes, by: &str, at_ms: u64) -> Notes {
         Command::Abort { reason } => notes.abort = note(reason),
         Command::Pause => notes.pause = note(""),
         Command::Resume => (notes.park, notes.pause) = (None, None),
-        Command::Promote { .. }
-        | Command::Approve
-        | Command::Weight { .. }
-        | Command::Rollback
-        | Command::Retire => {}
+        Command::Promote { .. } | Command::Approve | Command::Weight { .. } | Command::Rollback | Command::Retire => {}
     }
     notes
 }

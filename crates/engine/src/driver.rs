@@ -76,7 +76,16 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
     pub fn new(parts: Parts<F, R, M, C>) -> Result<Self, StoreError> {
         let saved = Saved::load(&parts.store)?;
         let publish = watch::Sender::new(None);
-        Ok(Driver { parts, saved, claimed: false, failed: None, trouble: None, doubtful: false, waiting: None, publish })
+        Ok(Driver {
+            parts,
+            saved,
+            claimed: false,
+            failed: None,
+            trouble: None,
+            doubtful: false,
+            waiting: None,
+            publish,
+        })
     }
 
     /// Every round's view, the last one kept. `None` before the first.

@@ -14,7 +14,6 @@ pub(crate) const TIMERS: &str = "timers";
 pub(crate) const JUDGING: &str = "judging";
 pub(crate) const NOTES: &str = "notes";
 
-
 /// What somebody wants to run, and how it is to be released.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wish {

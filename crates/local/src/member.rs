@@ -140,8 +140,8 @@ pub(crate) fn create(layout: &Layout, badge: &Badge, service: &str, cgroups: &Cg
     let port = reserve::port(&instances, &dir, &choice).map_err(|error| error.to_string())?;
     let text = serde_json::to_vec_pretty(badge).map_err(|error| error.to_string())?;
     std::fs::write(dir.join(BADGE), text).map_err(|error| format!("{}: {error}", dir.join(BADGE).display()))?;
-    let program =
-        template::render(program(what, &id, cgroups)?, &what.config, &dir, Some(port)).map_err(|error| error.to_string())?;
+    let program = template::render(program(what, &id, cgroups)?, &what.config, &dir, Some(port))
+        .map_err(|error| error.to_string())?;
     Instance::create(&dir, &program).map_err(|error| error.to_string())
 }
 

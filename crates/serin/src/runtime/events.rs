@@ -1,7 +1,5 @@
 //! From what the store holds of the past to what people see of it.
-use serin_api::{
-    Ending, EventView, Level, MeasurementView, Revision, RolloutDetail, RolloutView, StepKey, Verdict,
-};
+use serin_api::{Ending, EventView, Level, MeasurementView, Revision, RolloutDetail, RolloutView, StepKey, Verdict};
 use serin_engine::store::{self, RolloutRecord, Store, StoreError};
 use serin_engine::{Fact, Frozen, Judged, Outgoing};
 use serin_rollout::{Event, Outcome, Why};

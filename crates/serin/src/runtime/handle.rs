@@ -79,9 +79,7 @@ impl Controller for Handle {
         let now = self.snapshots.borrow().as_ref().map(|snapshot| events::step_key(snapshot.status.now()));
         Ok(match answer {
             serin_engine::Answer::Done(message) => Answer::Done { message },
-            serin_engine::Answer::Late(message) => {
-                Answer::Late { now: now.unwrap_or_default(), message }
-            }
+            serin_engine::Answer::Late(message) => Answer::Late { now: now.unwrap_or_default(), message },
             serin_engine::Answer::Already(message) => Answer::Already { message },
             serin_engine::Answer::Refused(why) => {
                 Answer::Refused { why, instead: "`serin status` says what is possible now".to_owned() }
@@ -130,7 +128,8 @@ impl Controller for Handle {
     async fn logs(&self, query: LogQuery) -> Result<mpsc::Receiver<LogLine>, ApiError> {
         let dirs = self.layout.log_dirs(query.instance.as_deref()).map_err(broken)?;
         if dirs.is_empty() {
-            let what = query.instance.map_or("there is no instance".to_owned(), |id| format!("there is no instance {id}"));
+            let what =
+                query.instance.map_or("there is no instance".to_owned(), |id| format!("there is no instance {id}"));
             return Err(ApiError::new(404, what, "`serin status` lists the instances"));
         }
         let (send, receive) = mpsc::channel(256);

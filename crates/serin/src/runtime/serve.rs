@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 /// From round to round while something is going on, and while nothing is.
-const BUSY: Duration = Duration::from_millis(50);
+const BUSY: Duration = Duration::from_millis(100);
 const IDLE: Duration = Duration::from_millis(200);
 /// What does not work is said when it has not worked for this long: a proxy needs a moment to start.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -96,7 +96,8 @@ fn wanted(job: &Job, store: &Store) -> Result<Spec, Stopped> {
     }
     let wish: Option<serin_engine::Wish> =
         store.state("wish").map_err(|error| error.to_string()).map_err(stopped(""))?;
-    let wish = wish.ok_or("nothing is stored yet".to_owned()).map_err(stopped("start with `serin serve -f serin.yaml`"))?;
+    let wish =
+        wish.ok_or("nothing is stored yet".to_owned()).map_err(stopped("start with `serin serve -f serin.yaml`"))?;
     serde_json::from_value(wish.spec)
         .map_err(|error| format!("the stored spec cannot be understood: {error}"))
         .map_err(stopped("start with the file: `serin serve -f serin.yaml`"))
@@ -108,7 +109,8 @@ fn apply_file(job: &Job, spec: &Spec, driver: &mut Local) -> Result<(), Stopped>
     if driver.applied_file() == Some(loaded.file_hash.as_str()) {
         return Ok(());
     }
-    let mut order = convert::order(spec, Some(loaded.file_hash.clone()), false).map_err(stopped("`serin lint` says more"))?;
+    let mut order =
+        convert::order(spec, Some(loaded.file_hash.clone()), false).map_err(stopped("`serin lint` says more"))?;
     order.by = "serin serve".to_owned();
     driver.deploy(&order).map_err(|error| error.to_string()).map_err(stopped(""))?;
     Ok(())

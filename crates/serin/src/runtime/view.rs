@@ -46,9 +46,12 @@ pub(crate) fn status(snapshot: &Snapshot, beside: Beside<'_>) -> StatusView {
         },
         analysis: analysis(snapshot),
         gates: gates(snapshot),
-        parked: snapshot.notes.park.as_ref().filter(|_| matches!(status.phase, Phase::Parked { .. })).map(|note| {
-            ParkedView { by: note.by.clone(), reason: note.reason.clone(), since: note.at_ms }
-        }),
+        parked: snapshot
+            .notes
+            .park
+            .as_ref()
+            .filter(|_| matches!(status.phase, Phase::Parked { .. }))
+            .map(|note| ParkedView { by: note.by.clone(), reason: note.reason.clone(), since: note.at_ms }),
         paused: (snapshot.intent.pause == Some(status.rollout) && !status.is_idle())
             .then(|| snapshot.notes.pause.as_ref())
             .flatten()
@@ -123,7 +126,8 @@ fn waiting(snapshot: &Snapshot) -> Option<Waiting> {
 
 fn not_ready(snapshot: &Snapshot, slot: Slot, track: &str) -> String {
     let (set, of) = (&snapshot.seen.set[slot], snapshot.plan.limits.replicas);
-    let counts = format!("{track} instances to be ready ({} of {}, {} proven)", set.ready, set.desired.max(of), set.healthy);
+    let counts =
+        format!("{track} instances to be ready ({} of {}, {} proven)", set.ready, set.desired.max(of), set.healthy);
     let error = snapshot.instances.iter().filter(|i| i.slot == slot).find_map(|i| i.error.clone());
     error.map_or(counts.clone(), |error| format!("{counts}: {error}"))
 }
