@@ -53,7 +53,7 @@ pub(crate) fn status(snapshot: &Snapshot, beside: Beside<'_>) -> StatusView {
             .filter(|_| matches!(status.phase, Phase::Parked { .. }))
             .map(|note| ParkedView { by: note.by.clone(), reason: note.reason.clone(), since: note.at_ms }),
         paused: (snapshot.intent.pause == Some(status.rollout) && !status.is_idle())
-            .then(|| snapshot.notes.pause.as_ref())
+            .then_some(snapshot.notes.pause.as_ref())
             .flatten()
             .map(|note| PausedView { by: note.by.clone(), since: note.at_ms }),
         warnings: warnings(snapshot, spec.as_ref()),
