@@ -1,0 +1,24 @@
+//! The simulated world, the fault injector and the model checker.
+//!
+//! This crate runs the very `decide` and `permit` that production runs, in a world in which everything that can go
+//! wrong does, and holds them to a small library of named invariants. It never talks to a real platform and knows no
+//! clock: time is what the world says is due.
+//!
+//! * [`world`]: one state, and what may happen next;
+//! * [`invariants`] and [`advance`]: what always holds;
+//! * [`quiet`]: what comes about in the end;
+//! * [`bfs`]: every state of small worlds.
+#![forbid(unsafe_code)]
+
+pub mod advance;
+pub mod bfs;
+pub mod choice;
+pub mod coverage;
+pub mod env;
+pub mod invariants;
+pub mod quiet;
+pub mod state;
+pub mod story;
+pub mod subject;
+pub mod table;
+pub mod world;
