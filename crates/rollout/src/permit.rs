@@ -1,6 +1,6 @@
 //! The second key. Read this first: whatever asks for a write, be it [`crate::decide`], a person or a bug, nothing
 //! happens unless this allows it. It knows sizes, readiness, freshness and splits, and nothing else.
-use crate::capacity::{carries, served, usable};
+use crate::capacity::{carries, served, usable, usable_after};
 use crate::guards::{Guards, Sound};
 use crate::observation::{Observation, Write};
 use crate::split::{Pair, Route, Slot, other};
@@ -123,7 +123,7 @@ fn permit_lower(limits: &Limits, seen: &Observation, usable: Pair<u16>, slot: Sl
         return Err(Refusal::Busy(slot));
     }
     let mut left = usable;
-    left[slot] = left[slot].min(to);
+    left[slot] = usable_after(set, to);
     if seen.route.splits().any(|split| split.reaches(slot) && !carries(split, left, limits.floor)) {
         return Err(Refusal::Needed(slot));
     }

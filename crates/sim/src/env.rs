@@ -81,7 +81,7 @@ impl Env {
         lazy: false,
         revisions: 2,
         undo: false,
-        people: &[],
+        people: &[Person::Abort],
         stale_verdicts: false,
         anybody: false,
         lenient: false,

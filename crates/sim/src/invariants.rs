@@ -158,7 +158,8 @@ pub fn destruction(set: &[Set; 2], seen: [u8; 2], slot: Slot, to: u8, in_force: 
     let mut left = known(set, seen);
     left[slot] = u16::from(ready.saturating_sub(going));
     let carries = in_force.iter().all(|split| !split.reaches(slot) || carried(*split, left, floor));
-    u16::from(to) >= routed && carries && left[0] + left[1] >= floor
+    let unknown = seen[slot] == 0; // what was not ready at the read could not be missed
+    u16::from(to) >= routed && carries && (unknown || left[0] + left[1] >= floor)
 }
 
 /// I4: see [`Rule::Share`]. `usable` is what the decision saw.
