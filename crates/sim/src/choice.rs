@@ -106,13 +106,32 @@ pub fn all(env: &Env, plan: &Plan, status: &Status) -> Vec<Choice> {
         for subset in 0..1u8 << armed.len() {
             let due = timers(armed.iter().enumerate().filter(|(i, _)| subset >> i & 1 == 1).map(|(_, timer)| *timer));
             for healthy in [true, false] {
-                for person in people(env, plan, status) {
+                let alone = |person: &Option<Person>| judged == Judged::Nothing || meets_verdicts(*person);
+                for person in people(env, plan, status).into_iter().filter(alone) {
                     list.push(Choice { judged, due, healthy, person });
                 }
             }
         }
     }
     list
+}
+
+/// Whether what a person asks for can change what a verdict leads to. Everything else is obeyed at once, in a round of
+/// its own, and the verdict comes in the next.
+fn meets_verdicts(person: Option<Person>) -> bool {
+    match person {
+        None | Some(Person::Pause | Person::Approve | Person::ApproveLate | Person::Abort) => true,
+        Some(
+            Person::Rollback
+            | Person::Park
+            | Person::Retire
+            | Person::Resume
+            | Person::Retry
+            | Person::Promote
+            | Person::PromoteAll
+            | Person::Weight(_),
+        ) => false,
+    }
 }
 
 fn judgements(env: &Env, status: &Status) -> Vec<Judged> {

@@ -1,26 +1,87 @@
 //! What was reached: a checker that reaches nothing finds nothing.
-use serin_rollout::{Decision, Event, Phase, Refusal, Status, WaitingOn, Write};
+use serin_rollout::{Decision, Event, Phase, Refusal, Status, WaitingOn, Why, Write};
 use std::collections::BTreeSet;
 
 /// The names of everything that happened, without their data.
 #[derive(Clone, Default, Debug)]
 pub struct Coverage {
     /// `Phase × Write`, for the writes that the second key allowed.
-    pub writes: BTreeSet<String>,
+    pub writes: BTreeSet<(&'static str, &'static str)>,
     /// Reasons of the second key.
-    pub refusals: BTreeSet<String>,
+    pub refusals: BTreeSet<&'static str>,
     /// What was waited for.
-    pub waits: BTreeSet<String>,
+    pub waits: BTreeSet<&'static str>,
     /// Why a rollout went back.
-    pub whys: BTreeSet<String>,
+    pub whys: BTreeSet<&'static str>,
     /// Facts.
-    pub events: BTreeSet<String>,
+    pub events: BTreeSet<&'static str>,
 }
 
-/// The variant's name.
-fn name(value: &impl std::fmt::Debug) -> String {
-    let text = format!("{value:?}");
-    text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
+fn wait(on: &WaitingOn) -> &'static str {
+    match on {
+        WaitingOn::Nothing => "Nothing",
+        WaitingOn::Ready(_) => "Ready",
+        WaitingOn::Acknowledged => "Acknowledged",
+        WaitingOn::Drained(_) => "Drained",
+        WaitingOn::Verdict(_) => "Verdict",
+        WaitingOn::Approval(_) => "Approval",
+        WaitingOn::Bake => "Bake",
+        WaitingOn::Window => "Window",
+        WaitingOn::Paused => "Paused",
+        WaitingOn::Parked => "Parked",
+        WaitingOn::Good(_) => "Good",
+        WaitingOn::Drift(_) => "Drift",
+        WaitingOn::Platform(_) => "Platform",
+    }
+}
+
+fn why(why: &Why) -> &'static str {
+    match why {
+        Why::Verdict => "Verdict",
+        Why::Deadline => "Deadline",
+        Why::Unready => "Unready",
+        Why::Aborted => "Aborted",
+        Why::Superseded => "Superseded",
+        Why::RolledBack => "RolledBack",
+        Why::Drift => "Drift",
+    }
+}
+
+fn refusal(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::Unpinned(_) => "Unpinned",
+        Refusal::Capacity => "Capacity",
+        Refusal::Occupied(_) => "Occupied",
+        Refusal::Unacknowledged => "Unacknowledged",
+        Refusal::Routed(_) => "Routed",
+        Refusal::Busy(_) => "Busy",
+        Refusal::Needed(_) => "Needed",
+        Refusal::Floor => "Floor",
+        Refusal::NotWhole(_) => "NotWhole",
+    }
+}
+
+/// The event's name, and why, where it says so.
+fn event(event: &Event) -> (&'static str, Option<Why>) {
+    match event {
+        Event::Serving(_) => ("Serving", None),
+        Event::Replaced(_) => ("Replaced", None),
+        Event::Started(_) => ("Started", None),
+        Event::Reached(..) => ("Reached", None),
+        Event::Accepted(_) => ("Accepted", None),
+        Event::Overridden(..) => ("Overridden", None),
+        Event::Skipped(..) => ("Skipped", None),
+        Event::Lost(_) => ("Lost", None),
+        Event::Promoted(_) => ("Promoted", None),
+        Event::WindowClosed => ("WindowClosed", None),
+        Event::GoingBack(why) => ("GoingBack", Some(*why)),
+        Event::Halted(_) => ("Halted", None),
+        Event::Recovered(_) => ("Recovered", None),
+        Event::Adopted(_) => ("Adopted", None),
+        Event::Parked(_) => ("Parked", None),
+        Event::Resumed(_) => ("Resumed", None),
+        Event::Ended(_, why) => ("Ended", *why),
+    }
 }
 
 /// A phase as one word.
@@ -51,68 +112,48 @@ impl Coverage {
     pub fn decided(&mut self, decision: &Decision) {
         match decision {
             Decision::Save(_, events) => {
-                for event in events {
-                    self.events.insert(name(event));
-                    match event {
-                        Event::GoingBack(why) | Event::Ended(_, Some(why)) => {
-                            self.whys.insert(name(why));
-                        }
-                        Event::Serving(_)
-                        | Event::Replaced(_)
-                        | Event::Started(_)
-                        | Event::Reached(..)
-                        | Event::Accepted(_)
-                        | Event::Overridden(..)
-                        | Event::Skipped(..)
-                        | Event::Lost(_)
-                        | Event::Promoted(_)
-                        | Event::WindowClosed
-                        | Event::Halted(_)
-                        | Event::Recovered(_)
-                        | Event::Adopted(_)
-                        | Event::Parked(_)
-                        | Event::Resumed(_)
-                        | Event::Ended(_, None) => {}
-                    }
+                for (name, because) in events.iter().map(event) {
+                    self.events.insert(name);
+                    self.whys.extend(because.as_ref().map(why));
                 }
             }
             Decision::Ask(_) => {}
-            Decision::Wait(on) => self.waited(on),
+            Decision::Wait(on) => {
+                self.waits.insert(wait(on));
+            }
         }
-    }
-
-    fn waited(&mut self, on: &WaitingOn) {
-        self.waits.insert(name(on));
     }
 
     /// One write, and what the second key said.
     pub fn asked(&mut self, status: &Status, asked: &Write, answer: Result<(), Refusal>) {
         match answer {
-            Ok(()) => self.writes.insert(format!("{}×{}", phase(status), write(asked))),
-            Err(refusal) => self.refusals.insert(name(&refusal)),
+            Ok(()) => self.writes.insert((phase(status), write(asked))),
+            Err(refused) => self.refusals.insert(refusal(&refused)),
         };
     }
 
     /// Everything that either of two reached.
     pub fn join(&mut self, other: &Coverage) {
-        self.writes.extend(other.writes.iter().cloned());
-        self.refusals.extend(other.refusals.iter().cloned());
-        self.waits.extend(other.waits.iter().cloned());
-        self.whys.extend(other.whys.iter().cloned());
-        self.events.extend(other.events.iter().cloned());
+        self.writes.extend(&other.writes);
+        self.refusals.extend(&other.refusals);
+        self.waits.extend(&other.waits);
+        self.whys.extend(&other.whys);
+        self.events.extend(&other.events);
     }
 
     /// Every name that should be reached and was not.
     pub fn missing(&self) -> Vec<String> {
-        let lists: [(&BTreeSet<String>, &str); 5] = [
-            (&self.writes, WRITES),
-            (&self.refusals, REFUSALS),
-            (&self.waits, WAITS),
-            (&self.whys, WHYS),
-            (&self.events, EVENTS),
+        let writes: BTreeSet<String> = self.writes.iter().map(|(phase, write)| format!("{phase}×{write}")).collect();
+        let names = |set: &BTreeSet<&'static str>| set.iter().map(|name| (*name).to_owned()).collect();
+        let lists: [(BTreeSet<String>, &str); 5] = [
+            (writes, WRITES),
+            (names(&self.refusals), REFUSALS),
+            (names(&self.waits), WAITS),
+            (names(&self.whys), WHYS),
+            (names(&self.events), EVENTS),
         ];
         lists
-            .into_iter()
+            .iter()
             .flat_map(|(seen, all)| all.split_whitespace().filter(|name| !seen.contains(*name)))
             .map(str::to_owned)
             .collect()

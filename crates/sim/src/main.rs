@@ -32,6 +32,7 @@ fn main() {
     let w = World::new(Subject::SOUND, Plan::compile(&preset, n, 0, false).unwrap(), env);
     let t = std::time::Instant::now();
     let start = if first { w.nothing() } else { w.at_rest() };
+    if std::env::var("NOQUIET").is_ok() { let f = bfs::search(&w, start, cap, &[]); println!("{} {} {:.1}s", f.graph.list.len(), f.edges, t.elapsed().as_secs_f64()); return; }
     let f = bfs::search(&w, start, cap, if env.anybody { &[] } else { &Mode::ALL });
     println!("{:?} size={} states={} edges={} depth={} cut={} quiet={} {:.1}s", &args[1..], size_of::<serin_sim::state::State>(), f.graph.list.len(), f.edges, f.depth, f.cut, f.quiet, t.elapsed().as_secs_f64());
     if let Some(b) = f.broken { print!("{}", story::tell(&w, &f.graph.way(b))); }

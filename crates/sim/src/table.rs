@@ -8,7 +8,8 @@ pub struct Fx(u64);
 
 impl Hasher for Fx {
     fn finish(&self) -> u64 {
-        self.0 ^ (self.0 >> 29)
+        let mixed = (self.0 ^ (self.0 >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed ^ (mixed >> 29)
     }
     fn write(&mut self, bytes: &[u8]) {
         for &x in bytes {

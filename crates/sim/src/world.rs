@@ -280,7 +280,9 @@ impl World {
         }
         let status = self.status(state.status);
         let mut list: Vec<Decided> = vec![];
-        for choice in choice::all(&self.env, &self.plan, &status) {
+        let unproven = (0..2).any(|k| !status.proven[k] && key.view[k].fresh && key.view[k].set.ready > 0);
+        let matters = |choice: &Choice| choice.healthy || unproven; // health is asked of unproven sets only
+        for choice in choice::all(&self.env, &self.plan, &status).into_iter().filter(matters) {
             let decided = self.decide(&key, &status, choice);
             let same = |x: &Decided| {
                 x.act == decided.act && x.broken == decided.broken && x.choice.due.drain == decided.choice.due.drain
@@ -302,7 +304,9 @@ impl World {
     pub fn decide(&self, state: &State, status: &Status, choice: Choice) -> Decided {
         let seen = self.seen(state, &choice);
         let decision = (self.subject.decide)(&self.plan, status, &seen);
-        self.reached.borrow_mut().decided(&decision);
+        if let Ok(mut reached) = self.reached.try_borrow_mut() {
+            reached.decided(&decision);
+        }
         let (act, broken) = match decision {
             Decision::Wait(_) => (Act::Wait, None),
             Decision::Save(next, _) => {
@@ -381,7 +385,8 @@ impl World {
     }
 
     fn round(&self, s: &mut State, choice: Choice) -> Option<()> {
-        let decided = self.decide(s, &self.status(s.status), choice);
+        let known = self.rounds(s).iter().find(|decided| decided.choice == choice).copied();
+        let decided = known.unwrap_or_else(|| self.decide(s, &self.status(s.status), choice));
         s.broken = decided.broken;
         match decided.act {
             Act::Wait => None,
@@ -417,6 +422,9 @@ impl World {
             if !self.env.lazy && set.total() < set.desired {
                 set.notready = set.desired - set.ready; // creation is eager
             }
+            if set.total() == 0 && set.desired == 0 {
+                *set = Set::default(); // what it was does not matter any more
+            }
             let total = u16::from(set.total());
             let routed = in_force.iter().map(|split| split.routed(k, total)).max().unwrap_or(0) as u8;
             if !self.env.busy || set.total() <= routed {
@@ -426,6 +434,8 @@ impl World {
             }
             if !self.env.stale {
                 s.view[k] = View { set: s.set[k], fresh: true };
+            } else if s.view[k].fresh && s.view[k].set.total() == 0 && s.view[k].set.desired == 0 {
+                s.view[k].set = Set::default();
             } else if !s.view[k].fresh && self.subject.reads_fresh {
                 let seen = &mut s.view[k].set; // the core ignores the readiness of a stale view
                 (seen.notready, seen.ready) = (seen.total(), 0);
