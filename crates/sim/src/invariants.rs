@@ -122,7 +122,11 @@ fn wide(pair: [u8; 2]) -> [u16; 2] {
 /// I1: see [`Rule::Capacity`].
 pub fn capacity(state: &State, in_force: impl IntoIterator<Item = Split>, floor: u16) -> bool {
     let have = [0, 1].map(|k: Slot| u16::from(state.set[k].usable()) + u16::from(state.debt[k]));
-    in_force.into_iter().all(|split| carried(split, have, floor))
+    in_force.into_iter().all(|split| match split {
+        Split::Weighted(_) => carried(split, have, floor),
+        // a degraded route may have been allowed with fewer members than the floor; these at least must be there
+        Split::Members([a, b]) => carried(split, have, floor.min(a + b)),
+    })
 }
 
 /// What may be counted on at a landing: what is usable, and what was usable at the read that allowed the write.

@@ -125,6 +125,9 @@ impl World {
         if matches!(to.phase, Phase::Parked { .. }) {
             return self.env.people.contains(&Person::Park);
         }
+        if mode == Mode::NeverReady && !to.proven[to.good] {
+            return matches!(to.phase, Phase::Idle); // nothing has ever served, and nothing can
+        }
         let wanted = Rev(u32::from(end.wanted));
         let handled = to.rev[to.good] == Some(wanted)
             || to.last.is_some_and(|last| last.rev == wanted && last.outcome != Outcome::Succeeded);

@@ -71,7 +71,7 @@ impl<G: Guards> View<'_, G> {
     fn with_safe_fallback(&self, route: Route) -> Route {
         let accepted = &self.seen.route.accepted;
         let safe = |split: Split| {
-            let stays = accepted.split == route.split && accepted.fallback == Some(split);
+            let stays = *accepted == route && route.fallback == Some(split);
             self.carried(split) || (stays && self.serves(split) > 0)
         };
         let fallback = route.fallback.filter(|split| safe(*split));

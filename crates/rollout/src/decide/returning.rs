@@ -130,10 +130,8 @@ impl<G: Guards> View<'_, G> {
             let attempt = attempt.saturating_add(1);
             return self.enter(InStep::begin(step, attempt), vec![Event::Resumed(key)]);
         }
-        if !self.carried(split)
-            && let Some(route) = self.rescue(false)
-        {
-            return Decision::Ask(Write::Route(route));
+        if let Some(decision) = self.relieve() {
+            return decision;
         }
         let size = [0, 1].map(|k: usize| self.seen.set[k].desired);
         let home = self.all(self.good);

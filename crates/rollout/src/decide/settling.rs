@@ -22,6 +22,9 @@ impl<G: Guards> View<'_, G> {
             let phase = Phase::Settling { leg: Leg::Retire, step, attempt };
             return self.save(self.to_phase(phase, Armed::NONE), vec![Event::WindowClosed]);
         }
+        if let Some(decision) = self.relieve() {
+            return decision;
+        }
         let n = self.plan.limits.replicas;
         let mut size = [n, n];
         size[self.side] = self.seen.set[self.side].desired;
@@ -72,6 +75,9 @@ impl<G: Guards> View<'_, G> {
         }
         if self.new_is_down() && self.seen.set[self.side].desired >= self.plan.limits.replicas {
             return self.flip(Why::Unready);
+        }
+        if let Some(decision) = self.relieve() {
+            return decision;
         }
         match self.toward(&rest, Mode::Forward) {
             Move::Ask(write) => Decision::Ask(write),

@@ -3,7 +3,7 @@ use super::mover::{Mode, Move};
 use super::{Decision, View};
 use crate::event::Event;
 use crate::guards::Guards;
-use crate::observation::{Verdict, Write};
+use crate::observation::Verdict;
 use crate::plan::{Accept, Kind};
 use crate::split::{Bp, FULL, Split};
 use crate::status::{Armed, InStep, Interrupted, Leg, Phase, Status, StepKey, Why};
@@ -34,10 +34,8 @@ impl<G: Guards> View<'_, G> {
         if at.reached && !self.side_carries() {
             return self.lose(at, key);
         }
-        if !self.carried(self.seen.route.accepted.split)
-            && let Some(route) = self.rescue(false)
-        {
-            return Decision::Ask(Write::Route(route));
+        if let Some(decision) = self.relieve() {
+            return decision;
         }
         match self.toward(&target, Mode::Forward) {
             Move::Ask(write) => Decision::Ask(write),
