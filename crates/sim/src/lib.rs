@@ -12,10 +12,13 @@
 
 pub mod advance;
 pub mod bfs;
+pub mod check;
 pub mod choice;
+pub mod configs;
 pub mod coverage;
 pub mod env;
 pub mod invariants;
+pub mod lite;
 pub mod quiet;
 pub mod state;
 pub mod story;
