@@ -146,7 +146,8 @@ pub fn no_worse(route: &Route, in_force: &[Split], seen: [u8; 2], floor: u16) ->
 
 /// I2: see [`Rule::RouteWrite`].
 pub fn route_write(route: &Route, have: [u16; 2], no_worse: bool, floor: u16) -> bool {
-    let whole = |split: Split| carried(split, have, floor) && (split.reaches(0) || split.reaches(1));
+    // requests are held only where downtime is allowed
+    let whole = |split: Split| carried(split, have, floor) && (floor == 0 || split.reaches(0) || split.reaches(1));
     no_worse || route.splits().all(whole)
 }
 
@@ -166,7 +167,7 @@ pub fn destruction(set: &[Set; 2], seen: [u8; 2], slot: Slot, to: u8, in_force: 
     u16::from(to) >= routed && carries && (unknown || left[0] + left[1] >= floor)
 }
 
-/// I4: see [`Rule::Share`]. `usable` is what the decision saw.
+/// I4: see [`Rule::Share`]. `usable` is what the decision saw. A person who parks a canary allows the share that it has.
 pub fn share(plan: &Plan, status: &Status, route: &Route, in_force: &[Split], usable: [u16; 2]) -> bool {
     let side = other(status.good);
     if status.proven[side] || usable[status.good] == 0 {
@@ -177,11 +178,8 @@ pub fn share(plan: &Plan, status: &Status, route: &Route, in_force: &[Split], us
             let step = plan.steps.get(usize::from(at.step)).map(|step| step.target.for_good(status.good));
             at.weight.or(step.map(|target| target.route.split.share(side))).unwrap_or(0)
         }
-        Phase::Idle
-        | Phase::Settling { .. }
-        | Phase::Back { .. }
-        | Phase::Halted { .. }
-        | Phase::Parked { .. } => 0,
+        Phase::Parked { split, .. } => split.share(side),
+        Phase::Idle | Phase::Settling { .. } | Phase::Back { .. } | Phase::Halted { .. } => 0,
     };
     let most = in_force.iter().map(|split| split.share(side)).max().unwrap_or(0).max(allowed);
     route.splits().all(|split| split.share(side) <= most)
