@@ -13,6 +13,10 @@ pub fn judge(plan: &Plan, a: &Status, b: &Status, seen: &Observation) -> Option<
 
 /// I4: see [`Rule::Acceptance`].
 fn advance(plan: &Plan, a: &Status, b: &Status, seen: &Observation) -> bool {
+    let commits = matches!(b.phase, Phase::Settling { .. }) && a.good != b.good;
+    if commits && a.rev[b.good] != Some(seen.intent.wanted) {
+        return false; // what nobody wants any more is not promoted
+    }
     let promote = seen.intent.promote.filter(|(key, _)| a.key() == Some(*key));
     match (a.phase, b.phase) {
         (Phase::Step(from), Phase::Step(to)) => to.step <= from.step || promote.is_some() || accepted(plan, a, from, seen),

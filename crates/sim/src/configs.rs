@@ -147,9 +147,10 @@ const EVERYBODY: &[Person] = &[
     Person::Pause,
     Person::Retry,
 ];
-const PEOPLE: Env = Env { people: EVERYBODY, ..LIVING };
+const PEOPLE: Env = Env { people: EVERYBODY, late: false, undo: false, busy: false, stale_verdicts: false, ..LIVING };
+const CROWD: Env = Env { people: EVERYBODY, ..LIVING };
 const THREE: Env = Env { revisions: 3, ..LIVING };
-const ANYBODY: Env = Env { anybody: true, people: &[], undo: false, revisions: 1, lose: false, ..LIVING };
+const ANYBODY: Env = Env { anybody: true, people: &[], undo: false, revisions: 1, lose: false, generations: 1, ..LIVING };
 
 /// At most a minute on one core.
 pub fn quick() -> Vec<Config> {
@@ -182,7 +183,7 @@ pub fn long() -> Vec<Config> {
         list.push(Config::new(flow, 1, "all", ALL));
         list.push(Config::new(flow, 2, "deaths", DEATHS));
         list.push(Config::new(flow, 2, "stale", STALE));
-        list.push(Config::new(flow, 2, "people", PEOPLE));
+        list.push(Config::new(flow, 1, "crowd", CROWD));
         list.push(Config { missing: 1, ..Config::new(flow, 2, "floor-1-deaths", DEATHS) });
     }
     list.push(Config::new(Flow::Weights, 2, "anybody", ANYBODY));

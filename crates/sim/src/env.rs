@@ -1,4 +1,5 @@
 //! What the environment may do. Everything that is on is unbounded, unless it says otherwise.
+use crate::state::OLDER;
 use serin_rollout::Bp;
 
 /// One thing that a person may ask for in a round.
@@ -62,6 +63,10 @@ pub struct Env {
     pub stale_verdicts: bool,
     /// Any writer writes what the second key allows, at any time; the first key does nothing.
     pub anybody: bool,
+    /// Somebody gives a set another revision from outside, in place. Its instances start anew.
+    pub drift: bool,
+    /// How many older generations of the route may be on their way at once.
+    pub generations: u8,
     /// The view that a decision was made on excuses it, not only the read directly before the write. For the first key
     /// alone, without the second one.
     pub lenient: bool,
@@ -84,6 +89,8 @@ impl Env {
         people: &[Person::Abort],
         stale_verdicts: false,
         anybody: false,
+        drift: false,
+        generations: OLDER as u8,
         lenient: false,
     };
 
@@ -103,6 +110,8 @@ impl Env {
         people: &[Person::Abort, Person::Rollback],
         stale_verdicts: true,
         anybody: false,
+        drift: false,
+        generations: OLDER as u8,
         lenient: false,
     };
 }

@@ -1,6 +1,7 @@
 //! `serin-sim check|mutants|sim|sweep [--quick|--long] [--seed N] [--only NAME]`: the checks of the core, for `cargo
 //! xtask` and for a person. The seed is printed first; the last line is the result.
 use serin_sim::check::{self, ConfigReport, Options};
+use serin_sim::mutants;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     let began = Instant::now();
     let (sound, keys) = match args.verb.as_str() {
         "check" => check(&args),
+        "mutants" => mutants(&args),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -70,4 +72,22 @@ fn tell(config: &ConfigReport) {
         config.name, config.states, config.edges, config.depth, config.secs
     );
     eprint!("{}", config.story);
+}
+
+fn mutants(args: &Args) -> (bool, String) {
+    let list = mutants::all();
+    let chosen = list.iter().filter(|mutant| args.only.as_ref().is_none_or(|name| mutant.subject.name.contains(name.as_str())));
+    let (mut killed, mut total) = (0, 0);
+    for mutant in chosen {
+        let verdict = mutants::run(mutant);
+        total += 1;
+        killed += usize::from(verdict.is_killed());
+        let how = verdict.caught.unwrap_or("NOT CAUGHT");
+        let control = if verdict.control { "" } else { " (the sound core is not sound in this world)" };
+        eprintln!("{:<34} {:>3} steps {:>8} states {:>5.1}s  {how}{control}", verdict.name, verdict.steps, verdict.states, verdict.secs);
+        if args.only.is_some() {
+            eprint!("{}", verdict.story);
+        }
+    }
+    (killed == total && total > 0, format!("mutants={total} killed={killed} survived={}", total - killed))
 }

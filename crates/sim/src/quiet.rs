@@ -5,7 +5,7 @@ use crate::env::Person;
 use crate::invariants;
 use crate::state::{Set, State};
 use crate::world::{Happening, World};
-use serin_rollout::{FULL, Outcome, Phase, Rev, Route, Split, Status, Timer, Verdict, Write, other};
+use serin_rollout::{FULL, Leg, Outcome, Phase, Rev, Route, Split, Status, Timer, Verdict, Write, other};
 
 /// How the quiet world behaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,7 +70,7 @@ impl World {
             }
             let stuck = match mode {
                 Mode::Pass | Mode::Fail | Mode::Abort => false,
-                Mode::NeverReady => !status.proven[slot],
+                Mode::NeverReady => slot == new_slot(&status) || !status.proven[slot],
                 Mode::Frozen => true,
             };
             if set.notready > 0 && !stuck {
@@ -122,6 +122,12 @@ impl World {
             return !self.could_serve_more(end);
         }
         let (from, to) = (self.status(start.status), self.status(end.status));
+        if !self.returns(mode, start, &from, &to) {
+            return false;
+        }
+        if mode == Mode::NeverReady && matches!(to.phase, Phase::Settling { .. }) {
+            return matches!(from.phase, Phase::Settling { .. }); // the old set is gone; the new one is all there is
+        }
         if matches!(to.phase, Phase::Parked { .. }) {
             return self.env.people.contains(&Person::Park);
         }
@@ -135,6 +141,9 @@ impl World {
             return false;
         }
         let side = other(from.good);
+        if mode == Mode::NeverReady && matches!(from.phase, Phase::Settling { .. }) {
+            return true; // see `returns`
+        }
         let active = start.zombie_save == 0 && start.zombie.write == 0;
         let releasing = matches!(from.phase, Phase::Step(_)) && from.rev[side] == Some(wanted) && active;
         let settled = matches!(from.phase, Phase::Settling { .. }) && from.rev[from.good] == Some(wanted) && active;
@@ -152,6 +161,22 @@ impl World {
             }
             Mode::NeverReady if releasing && start.set[side].ready == 0 => on == from.rev[from.good],
             Mode::Fail | Mode::Abort | Mode::NeverReady | Mode::Frozen => true,
+        }
+    }
+
+    /// While the old set is warm, a failed verdict, a person and a dead new set lead back to it.
+    fn returns(&self, mode: Mode, start: &State, from: &Status, to: &Status) -> bool {
+        let Phase::Settling { leg: Leg::Window, .. } = from.phase else { return true };
+        let n = self.plan.limits.replicas;
+        let set = |slot: usize| &start.set[slot];
+        let (good, side) = (from.good, other(from.good));
+        let dead = u16::from(set(good).ready) < n && u16::from(set(side).usable()) >= n;
+        let wanted = from.rev[good] == Some(Rev(u32::from(start.wanted)));
+        let calm = wanted && start.flight.write == 0 && start.zombie.write == 0 && start.zombie_save == 0;
+        match mode {
+            Mode::Fail | Mode::Abort => !calm || to.rev[to.good] == from.rev[side],
+            Mode::NeverReady => !(calm && dead) || to.rev[to.good] == from.rev[side],
+            Mode::Pass | Mode::Frozen => true,
         }
     }
 
@@ -199,6 +224,16 @@ impl World {
                 let [a, b] = s.set.map(|set| u16::from(set.desired));
                 (0..=a).flat_map(|a| (0..=b).map(move |b| Split::Members([a, b]))).collect()
             }
+        }
+    }
+}
+
+/// The slot of the newer revision.
+fn new_slot(status: &Status) -> usize {
+    match status.phase {
+        Phase::Settling { .. } => status.good,
+        Phase::Idle | Phase::Step(_) | Phase::Back { .. } | Phase::Halted { .. } | Phase::Parked { .. } => {
+            other(status.good)
         }
     }
 }

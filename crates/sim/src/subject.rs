@@ -19,6 +19,8 @@ pub struct Subject {
     pub permit: Option<Permit>,
     /// Whether a view that is not fresh is never read for readiness, so that the world may forget what it said.
     pub reads_fresh: bool,
+    /// Whether its statuses mean what ours mean, so that acceptance, shares and pins can be judged.
+    pub ours: bool,
     /// Whether the first key must never ask for what the second one refuses on the same view.
     pub agrees: bool,
 }
@@ -30,6 +32,7 @@ impl Subject {
         decide: decide_with::<Sound>,
         permit: Some(permit_with::<Sound>),
         reads_fresh: true,
+        ours: true,
         agrees: true,
     };
 
@@ -40,8 +43,19 @@ impl Subject {
             decide: decide_with::<G>,
             permit: G::PERMIT.then_some(permit_with::<G> as Permit),
             reads_fresh: G::FRESH,
+            ours: true,
             agrees: false,
         }
+    }
+
+    /// Another first key, alone.
+    pub fn foreign(name: &'static str, decide: Decide) -> Subject {
+        Subject { name, decide, permit: None, reads_fresh: false, ours: false, agrees: false }
+    }
+
+    /// Another first key, with the sound second one.
+    pub fn twisted(name: &'static str, decide: Decide) -> Subject {
+        Subject { name, decide, agrees: false, ..Subject::SOUND }
     }
 
     /// The same without its second key.

@@ -42,6 +42,8 @@ pub enum Happening {
     Ack,
     /// The autoscaler lowers a set.
     Lower(u8),
+    /// Somebody gives a set a revision that nobody else knows.
+    Drift(u8),
     /// People want this revision.
     Want(u8),
     /// The controller decides with these choices of the world, and saves or sends.
@@ -120,6 +122,9 @@ pub struct World {
 
 /// Rounds that are remembered at most.
 const REMEMBERED: usize = 1_500_000;
+
+/// The revision that comes from outside.
+pub const ALIEN: u8 = 99;
 
 impl World {
     /// A world in which nothing has happened yet.
@@ -310,7 +315,8 @@ impl World {
         let (act, broken) = match decision {
             Decision::Wait(_) => (Act::Wait, None),
             Decision::Save(next, _) => {
-                let broken = crate::advance::judge(&self.plan, status, &next, &seen);
+                let judge = crate::advance::judge;
+                let broken = if self.subject.ours { judge(&self.plan, status, &next, &seen) } else { None };
                 (Act::Save(self.status_id(choice::canonical(next))), broken)
             }
             Decision::Ask(write) => (Act::Ask(self.write_id(write)), self.judge_ask(state, status, &seen, &write)),
@@ -323,7 +329,9 @@ impl World {
         if self.subject.agrees && *write != Write::Claim && refused() {
             return Some(Rule::Agreement);
         }
-        if let Write::Route(route) = write {
+        if let Write::Route(route) = write
+            && self.subject.ours
+        {
             let usable = serin_rollout::usable_of;
             let usable = [usable(&seen.set[0]), usable(&seen.set[1])];
             if !invariants::share(&self.plan, status, route, &self.in_force(state), usable) {
@@ -355,6 +363,12 @@ impl World {
             Happening::Ack => (s.late, s.older) = (false, [0; OLDER]),
             Happening::Lower(k) => {
                 s.set[usize::from(k)].desired -= 1;
+                self.overtakes(&mut s, usize::from(k));
+            }
+            Happening::Drift(k) => {
+                let set = &mut s.set[usize::from(k)];
+                s.debt[usize::from(k)] += set.ready;
+                (set.rev, set.notready, set.ready) = (ALIEN, set.total(), 0);
                 self.overtakes(&mut s, usize::from(k));
             }
             Happening::Want(rev) => s.wanted = rev,
@@ -391,7 +405,7 @@ impl World {
         match decided.act {
             Act::Wait => None,
             Act::Save(next) => {
-                if s.broken == 0 {
+                if s.broken == 0 && self.subject.ours {
                     let (from, to) = (self.status(s.status), self.status(next));
                     let rule = crate::advance::promotes_what_it_says(&from, &to, &s.set);
                     s.broken = rule.map_or(0, |rule| rule as u8);

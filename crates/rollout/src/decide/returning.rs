@@ -25,7 +25,8 @@ impl<G: Guards> View<'_, G> {
                 if let Some(route) = self.rescue(true) {
                     return Decision::Ask(Write::Route(route));
                 }
-                if self.seen.due.healthy && self.fresh(self.good) && !self.whole(self.good) {
+                let asked_for = self.seen.set[self.good].desired >= self.plan.limits.replicas;
+                if self.seen.due.healthy && asked_for && self.fresh(self.good) && !self.whole(self.good) {
                     let phase = Phase::Halted { from: Interrupted::Back { why, keep } };
                     return self.save(self.to_phase(phase, Armed::NONE), vec![Event::Halted(self.good)]);
                 }

@@ -44,7 +44,8 @@ impl World {
     /// further one.
     pub(super) fn can_land(&self, s: &State, flight: &Flight) -> bool {
         let route = matches!(self.write(flight.write), Write::Route(_));
-        flight.write != 0 && (!route || s.older[OLDER - 1] == 0 || !s.late)
+        let older = s.older.iter().filter(|id| **id != 0).count();
+        flight.write != 0 && (!route || older < usize::from(self.env.generations) || !s.late)
     }
 
     /// Whether the controller's own write can land now.
@@ -116,7 +117,7 @@ impl World {
         let floor = self.plan.limits.floor;
         let have = invariants::known(&s.set, flight.seen);
         let sound = invariants::route_write(route, have, flight.no_worse, floor);
-        let pinned = invariants::pinned(&s.set, route);
+        let pinned = !self.subject.ours || invariants::pinned(&s.set, route);
         let id = self.route_id(*route);
         if s.accepted != 0 && s.accepted != id && !s.older.contains(&s.accepted) {
             s.older[OLDER - 1] = s.accepted;

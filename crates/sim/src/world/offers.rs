@@ -61,6 +61,9 @@ impl World {
         if env.stale && !(s.view[slot].fresh && s.view[slot].set == *set) {
             out.push(Happening::Sync(k));
         }
+        if env.drift && set.total() > 0 && set.rev != super::ALIEN {
+            out.push(Happening::Drift(k));
+        }
         let traffic = || {
             let older = s.older.iter().copied().filter(|id| *id != 0);
             older.chain([s.accepted]).any(|id| self.route(id).split.reaches(slot))
