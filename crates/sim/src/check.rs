@@ -92,7 +92,7 @@ pub fn check(options: &Options, mut progress: impl FnMut(&ConfigReport)) -> Chec
 pub fn check_one(config: &Config, subject: Subject, cap: usize) -> (ConfigReport, Coverage) {
     let began = Instant::now();
     let world = config.world(subject);
-    let modes: &[Mode] = if config.env.anybody { &[] } else { &Mode::ALL };
+    let modes: &[Mode] = if config.env.anybody || config.env.drift { &[] } else { &Mode::ALL };
     let mut report = match config.search {
         Search::Exact => exact(config, &world, cap, modes),
         Search::Compact(log2) => compact(config, &world, log2, modes),

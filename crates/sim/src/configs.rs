@@ -150,7 +150,7 @@ const EVERYBODY: &[Person] = &[
 const PEOPLE: Env = Env { people: EVERYBODY, late: false, undo: false, busy: false, stale_verdicts: false, ..LIVING };
 const CROWD: Env = Env { people: EVERYBODY, ..LIVING };
 const THREE: Env = Env { revisions: 3, ..LIVING };
-const ANYBODY: Env = Env { anybody: true, people: &[], undo: false, revisions: 1, lose: false, generations: 1, ..LIVING };
+const ANYBODY: Env = Env { anybody: true, people: &[], undo: false, revisions: 1, lose: false, generations: 2, ..LIVING };
 
 /// At most a minute on one core.
 pub fn quick() -> Vec<Config> {
@@ -172,7 +172,9 @@ pub fn quick() -> Vec<Config> {
     list.push(Config { missing: 1, ..Config::new(Flow::OneByOne, 2, "floor-1", LIVING) });
     list.push(Config::new(Flow::Weights, 1, "lazy", Env { lazy: true, ..LIVING }));
     list.push(Config::new(Flow::Kept, 1, "lazy", Env { lazy: true, ..LIVING }));
-    list.push(Config::new(Flow::Weights, 1, "anybody", ANYBODY));
+    list.push(Config::new(Flow::Weights, 1, "anybody", Env { generations: 1, ..ANYBODY }));
+    list.push(Config::new(Flow::Weights, 1, "drift", Env { drift: true, ..LIVING }));
+    list.push(Config::new(Flow::OneByOne, 1, "drift", Env { drift: true, ..LIVING }));
     list
 }
 
