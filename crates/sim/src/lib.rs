@@ -7,7 +7,10 @@
 //! * [`world`]: one state, and what may happen next;
 //! * [`invariants`] and [`advance`]: what always holds;
 //! * [`quiet`]: what comes about in the end;
-//! * [`bfs`]: every state of small worlds.
+//! * [`bfs`] and [`lite`]: every state of small worlds, in [`configs`];
+//! * [`simulator`]: random ways through large ones;
+//! * [`sweep`]: a death at every single action of a release;
+//! * [`mutants`]: the checker's own test.
 #![forbid(unsafe_code)]
 
 pub mod advance;
@@ -22,8 +25,10 @@ pub mod invariants;
 pub mod lite;
 pub mod mutants;
 pub mod quiet;
+pub mod simulator;
 pub mod state;
 pub mod story;
 pub mod subject;
+pub mod sweep;
 pub mod table;
 pub mod world;

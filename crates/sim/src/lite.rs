@@ -114,7 +114,7 @@ pub fn search(world: &World, first: State, log2: u32, sample: usize, modes: &[Mo
 
 /// The promise that the quiet run from `start` breaks.
 pub fn stuck(world: &World, start: &State, modes: &[Mode]) -> Option<(State, Mode)> {
-    const TOO_LONG: u32 = 2_000;
+    const TOO_LONG: u32 = 20_000;
     let possible = |mode: &&Mode| **mode != Mode::Abort || world.env.people.contains(&Person::Abort);
     modes.iter().filter(possible).find_map(|mode| {
         let mut state = *start;

@@ -2,6 +2,9 @@
 //! xtask` and for a person. The seed is printed first; the last line is the result.
 use serin_sim::check::{self, ConfigReport, Options};
 use serin_sim::mutants;
+use serin_sim::simulator::{self, Stats};
+use serin_sim::subject::Subject;
+use serin_sim::sweep;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -38,6 +41,8 @@ fn main() -> ExitCode {
     let (sound, keys) = match args.verb.as_str() {
         "check" => check(&args),
         "mutants" => mutants(&args),
+        "sim" => simulate(&args),
+        "sweep" => sweep(&args),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -90,4 +95,42 @@ fn mutants(args: &Args) -> (bool, String) {
         }
     }
     (killed == total && total > 0, format!("mutants={total} killed={killed} survived={}", total - killed))
+}
+
+/// Steps of a seed's safety phase.
+const STEPS: u32 = 3_000;
+
+fn simulate(args: &Args) -> (bool, String) {
+    let seeds = if args.long { 1_000_000 } else { 3_000 };
+    let (mut stats, mut broken) = (Stats::default(), 0);
+    for seed in (args.seed..).take(seeds) {
+        let run = simulator::run(Subject::SOUND, seed, STEPS);
+        stats.add(&run.stats);
+        if let Some(rule) = run.broken {
+            broken += 1;
+            eprintln!("seed {seed}: {}: {rule}\n{}", run.setting, run.story);
+            if broken == 3 {
+                break;
+            }
+        }
+    }
+    let Stats { steps, rounds, writes, failures, crashes, zombies, succeeded, returned, halted } = stats;
+    let keys = format!(
+        "seeds={seeds} broken={broken} steps={steps} rounds={rounds} writes={writes} failures={failures} crashes={crashes} late_writes={zombies} succeeded={succeeded} returned={returned} halted={halted}"
+    );
+    let busy = succeeded > 0 && returned > 0 && halted > 0 && crashes > 0 && zombies > 0;
+    (broken == 0 && busy, keys)
+}
+
+fn sweep(args: &Args) -> (bool, String) {
+    let sizes: &[u16] = if args.long { &[1, 2, 3, 5, 10] } else { &[1, 3] };
+    let swept = sweep::sweep(sizes, |flow, size, mode, swept| {
+        let failed = swept.failures.len();
+        eprintln!("{:<12} R={size:<3} {mode:?} actions={} cases={} failures={failed}", flow.name(), swept.actions, swept.cases);
+    });
+    for story in swept.failures.iter().take(3) {
+        eprintln!("{story}");
+    }
+    let failures = swept.failures.len();
+    (failures == 0 && swept.cases > 0, format!("actions={} cases={} failures={failures}", swept.actions, swept.cases))
 }

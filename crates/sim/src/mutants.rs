@@ -119,7 +119,7 @@ fn guards() -> Vec<Mutant> {
     let old_views = Env { stale: true, lenient: true, ..ALONE };
     let three = Env { revisions: 3, ..ALONE };
     let drift = Env { drift: true, ..ALONE };
-    let anybody = Env { anybody: true, revisions: 1, generations: 1, down: true, late: true, ..Env::CALM };
+    let anybody = Env { anybody: true, revisions: 1, generations: 1, down: true, ..Env::CALM };
     let stale_verdicts = Env { stale_verdicts: true, ..Env::CALM };
     vec![
         mutant(Subject::with::<NoClaim>("no claim"), w, 1, deaths),

@@ -181,7 +181,7 @@ impl World {
     }
 
     /// The good slot carries everything alone, whole and confirmed; the other one is empty; nothing is going on.
-    fn rests(&self, s: &State, status: &Status) -> bool {
+    pub fn rests(&self, s: &State, status: &Status) -> bool {
         let n = self.plan.limits.replicas;
         let (good, side) = (status.good, other(status.good));
         let home: &Set = &s.set[good];

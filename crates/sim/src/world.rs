@@ -12,7 +12,7 @@ use crate::state::{Flight, OLDER, Set, State, View};
 use crate::subject::Subject;
 use crate::table::{Map, Table};
 use serin_rollout::{
-    Decision, Limits, Observation, Plan, Rev, Route, RouteSeen, SetSeen, Slot, Split, Status, Timers, Write, other,
+    Decision, Limits, Observation, Plan, Rev, Route, RouteSeen, SetSeen, Slot, Split, Status, Timers, Write,
 };
 use std::cell::RefCell;
 use std::ops::Deref;
@@ -270,16 +270,7 @@ impl World {
 
     /// The different decisions that a round may come to, waits left out.
     pub fn rounds(&self, state: &State) -> Rc<[Decided]> {
-        let key = State {
-            view: state.view,
-            accepted: state.accepted,
-            older: state.older,
-            late: state.late,
-            status: state.status,
-            wanted: state.wanted,
-            claimed: state.claimed,
-            ..State::default()
-        };
+        let key = seen_part(state);
         if let Some(list) = self.rounds.borrow().get(&key) {
             return list.clone();
         }
@@ -399,7 +390,8 @@ impl World {
     }
 
     fn round(&self, s: &mut State, choice: Choice) -> Option<()> {
-        let known = self.rounds(s).iter().find(|decided| decided.choice == choice).copied();
+        let rounds = self.rounds.borrow().get(&seen_part(s)).cloned();
+        let known = rounds.and_then(|list| list.iter().find(|decided| decided.choice == choice).copied());
         let decided = known.unwrap_or_else(|| self.decide(s, &self.status(s.status), choice));
         s.broken = decided.broken;
         match decided.act {
@@ -471,6 +463,20 @@ impl World {
     }
 }
 
+/// The part of a state that the controller can see.
+fn seen_part(state: &State) -> State {
+    State {
+        view: state.view,
+        accepted: state.accepted,
+        older: state.older,
+        late: state.late,
+        status: state.status,
+        wanted: state.wanted,
+        claimed: state.claimed,
+        ..State::default()
+    }
+}
+
 fn forget(s: &mut State, id: u16) {
     for slot in &mut s.older {
         if *slot == id {
@@ -487,9 +493,4 @@ pub fn object_of(write: &Write) -> usize {
         Write::Route(_) => 2,
         Write::Claim => 3,
     }
-}
-
-/// The set beside this one.
-pub fn beside(state: &State, slot: Slot) -> &Set {
-    &state.set[other(slot)]
 }

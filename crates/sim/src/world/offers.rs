@@ -6,6 +6,14 @@ use serin_rollout::{FULL, Plan, Rev, Route, Split, Write};
 impl World {
     /// Everything that may happen in this state, into `out`.
     pub fn offers(&self, s: &State, out: &mut Vec<Happening>) {
+        self.offers_outside(s, out);
+        if s.broken == 0 {
+            self.offer_controller(s, out);
+        }
+    }
+
+    /// Everything that may happen without the living controller, into `out`.
+    pub fn offers_outside(&self, s: &State, out: &mut Vec<Happening>) {
         out.clear();
         if s.broken != 0 {
             return;
@@ -26,7 +34,6 @@ impl World {
         if self.env.undo && s.wanted != home && home != 0 {
             out.push(Happening::Want(home));
         }
-        self.offer_controller(s, out);
         if self.can_land(s, &s.zombie) {
             out.push(Happening::ZombieLands);
         }
