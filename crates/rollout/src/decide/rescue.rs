@@ -1,7 +1,8 @@
 //! Where traffic goes when the split in force is not carried.
-use super::View;
+use super::{Decision, View};
 use crate::capacity::{can_carry, served};
 use crate::guards::Guards;
+use crate::observation::Write;
 use crate::plan::Kind;
 use crate::split::{Bp, FULL, Route, Slot, Split};
 use core::cmp::Reverse;
@@ -10,6 +11,14 @@ impl<G: Guards> View<'_, G> {
     /// How much of the traffic `split` would serve now.
     pub(super) fn serves(&self, split: Split) -> u32 {
         served(split, self.usable, self.floor())
+    }
+
+    /// While the accepted split is not carried: whatever serves more.
+    pub(super) fn relieve(&self) -> Option<Decision> {
+        if self.carried(self.seen.route.accepted.split) {
+            return None;
+        }
+        self.rescue(false).map(|route| Decision::Ask(Write::Route(route)))
     }
 
     /// The route that serves most of what is seen, if it is better than the accepted one. With `home`, one that serves

@@ -1,0 +1,200 @@
+//! The small worlds that are searched whole. Every one names its faults; the number of its states is pinned, so that a
+//! loss of behaviours fails as loudly as a broken rule.
+use crate::env::{Env, Person};
+use crate::state::State;
+use crate::subject::Subject;
+use crate::world::World;
+use serin_rollout::{Accept, Plan, Preset, WeightStep};
+
+/// A strategy to check.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flow {
+    /// Straight to everything.
+    Direct,
+    /// Half of the traffic, then everything, with the window.
+    Weights,
+    /// A quarter of it, half of it, then everything.
+    ThreeWeights,
+    /// Both sets whole, then everything at once.
+    BlueGreen,
+    /// An extra instance that stays beside all the others.
+    Kept,
+    /// One in, one out.
+    OneByOne,
+    /// By shares, with a person's approval and a bake.
+    Manual,
+    /// One stops, then the other starts.
+    InPlace,
+}
+
+impl Flow {
+    /// The strategy as a person would name it.
+    pub fn preset(self) -> Preset {
+        let checks = Accept { bake_ms: None, checks: true, manual: false };
+        let all = Accept { bake_ms: Some(1), checks: true, manual: true };
+        let step = |weight, accept| WeightStep { weight, accept };
+        match self {
+            Flow::Direct => Preset::Direct,
+            Flow::Weights => Preset::Weights(vec![step(5_000, checks)]),
+            Flow::ThreeWeights => Preset::Weights(vec![step(2_500, checks), step(5_000, checks)]),
+            Flow::BlueGreen => Preset::BlueGreen { before: Accept::default(), after: checks },
+            Flow::Kept => Preset::CanaryKept { one_by_one: false, first: checks, each: Accept::default() },
+            Flow::OneByOne => Preset::CanaryKept { one_by_one: true, first: checks, each: Accept::default() },
+            Flow::Manual => Preset::Weights(vec![step(5_000, all)]),
+            Flow::InPlace => Preset::InPlace { after: checks },
+        }
+    }
+
+    /// Its plan for `replicas` instances, of which `missing` may be.
+    ///
+    /// # Panics
+    /// If the configuration is impossible: a mistake in the list below.
+    pub fn plan(self, replicas: u16, missing: u16) -> Plan {
+        let downtime = self == Flow::InPlace;
+        Plan::compile(&self.preset(), replicas, missing, downtime).expect("the list holds possible plans only")
+    }
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Flow::Direct => "direct",
+            Flow::Weights => "weights",
+            Flow::ThreeWeights => "weights-3",
+            Flow::BlueGreen => "blue-green",
+            Flow::Kept => "kept",
+            Flow::OneByOne => "one-by-one",
+            Flow::Manual => "manual",
+            Flow::InPlace => "in-place",
+        }
+    }
+}
+
+/// The strategies with all of their faults.
+pub const FLOWS: [Flow; 5] = [Flow::Direct, Flow::Weights, Flow::BlueGreen, Flow::Kept, Flow::OneByOne];
+
+/// How a world is searched.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Search {
+    /// Every state kept whole, liveness from each.
+    Exact,
+    /// Eight bytes a state in a table of two to this power, liveness from a sample.
+    Compact(u32),
+}
+
+/// One world.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What it is called.
+    pub name: String,
+    /// The strategy.
+    pub flow: Flow,
+    /// Instances at rest.
+    pub replicas: u16,
+    /// How many of them may be missing.
+    pub missing: u16,
+    /// The faults.
+    pub env: Env,
+    /// Begins with nothing at all instead of a service at rest.
+    pub from_nothing: bool,
+    /// How to search.
+    pub search: Search,
+}
+
+impl Config {
+    fn new(flow: Flow, replicas: u16, faults: &str, env: Env) -> Config {
+        let name = format!("{}/{replicas}/{faults}", flow.name());
+        Config { name, flow, replicas, missing: 0, env, from_nothing: false, search: Search::Exact }
+    }
+
+    /// The world.
+    pub fn world(&self, subject: Subject) -> World {
+        World::new(subject, self.flow.plan(self.replicas, self.missing), self.env)
+    }
+
+    /// Its beginning.
+    pub fn start(&self, world: &World) -> State {
+        if self.from_nothing { world.nothing() } else { world.at_rest() }
+    }
+
+    /// How many states it has, if that is known.
+    pub fn pinned(&self) -> Option<usize> {
+        PINNED.iter().find(|(name, _)| *name == self.name).map(|(_, states)| *states)
+    }
+}
+
+/// Instances, data planes and people, but a controller that neither dies nor sees late.
+const LIVING: Env = Env { stale: false, crash: false, zombie: false, revisions: 2, ..Env::HARSH };
+/// Deaths of the controller and their late writes, with views that are never old.
+const DEATHS: Env =
+    Env { stale: false, undo: false, busy: false, stale_verdicts: false, revisions: 2, people: &[], ..Env::HARSH };
+/// Old views, with a controller that does not die.
+const STALE: Env = Env { crash: false, zombie: false, undo: false, busy: false, revisions: 2, people: &[], ..Env::HARSH };
+/// Everything but late writes of the dead, with one new revision.
+const MORTAL: Env = Env { zombie: false, undo: false, revisions: 2, ..Env::HARSH };
+/// Everything, with one new revision.
+const ALL: Env = Env { undo: false, revisions: 2, ..Env::HARSH };
+/// Everything that people may ask for.
+const EVERYBODY: &[Person] = &[
+    Person::Abort,
+    Person::Rollback,
+    Person::Promote,
+    Person::PromoteAll,
+    Person::Weight(2_500),
+    Person::Weight(0),
+    Person::Park,
+    Person::Retire,
+    Person::Resume,
+    Person::Pause,
+    Person::Retry,
+];
+const PEOPLE: Env = Env { people: EVERYBODY, late: false, undo: false, busy: false, stale_verdicts: false, ..LIVING };
+const CROWD: Env = Env { people: EVERYBODY, ..LIVING };
+const THREE: Env = Env { revisions: 3, ..LIVING };
+const ANYBODY: Env = Env { anybody: true, people: &[], undo: false, revisions: 1, lose: false, generations: 2, ..LIVING };
+
+/// At most a minute on one core.
+pub fn quick() -> Vec<Config> {
+    let mut list = vec![];
+    for flow in FLOWS {
+        list.push(Config::new(flow, 1, "mortal", MORTAL));
+        list.push(Config { from_nothing: true, ..Config::new(flow, 1, "from-nothing", Env { crash: true, ..LIVING }) });
+        list.push(Config::new(flow, 2, "living", LIVING));
+    }
+    list.push(Config::new(Flow::Weights, 1, "zombies", Env { stale: true, ..DEATHS }));
+    list.push(Config::new(Flow::Weights, 1, "three-revisions", THREE));
+    list.push(Config::new(Flow::OneByOne, 1, "three-revisions", THREE));
+    list.push(Config::new(Flow::Weights, 1, "people", PEOPLE));
+    list.push(Config::new(Flow::Kept, 1, "people", PEOPLE));
+    list.push(Config::new(Flow::Manual, 1, "living", LIVING));
+    list.push(Config::new(Flow::InPlace, 1, "living", LIVING));
+    list.push(Config::new(Flow::ThreeWeights, 2, "living", Env { undo: false, busy: false, ..LIVING }));
+    list.push(Config { missing: 1, ..Config::new(Flow::Weights, 2, "floor-1", LIVING) });
+    list.push(Config { missing: 1, ..Config::new(Flow::OneByOne, 2, "floor-1", LIVING) });
+    list.push(Config::new(Flow::Weights, 1, "lazy", Env { lazy: true, ..LIVING }));
+    list.push(Config::new(Flow::Kept, 1, "lazy", Env { lazy: true, ..LIVING }));
+    list.push(Config::new(Flow::Weights, 1, "anybody", Env { generations: 1, ..ANYBODY }));
+    list.push(Config::new(Flow::Weights, 1, "drift", Env { drift: true, ..LIVING }));
+    list.push(Config::new(Flow::OneByOne, 1, "drift", Env { drift: true, ..LIVING }));
+    list
+}
+
+/// Everything else that is worth hours.
+pub fn long() -> Vec<Config> {
+    let mut list = quick();
+    for flow in FLOWS {
+        list.push(Config::new(flow, 1, "all", ALL));
+        list.push(Config::new(flow, 2, "deaths", DEATHS));
+        list.push(Config::new(flow, 2, "stale", STALE));
+        list.push(Config::new(flow, 1, "crowd", CROWD));
+        list.push(Config { missing: 1, ..Config::new(flow, 2, "floor-1-deaths", DEATHS) });
+    }
+    list.push(Config::new(Flow::Weights, 2, "anybody", ANYBODY));
+    list.push(Config { search: Search::Compact(28), ..Config::new(Flow::Weights, 2, "mortal", MORTAL) });
+    list.push(Config { search: Search::Compact(28), ..Config::new(Flow::Kept, 2, "mortal", MORTAL) });
+    list.push(Config { search: Search::Compact(28), ..Config::new(Flow::Kept, 3, "living", LIVING) });
+    list.push(Config { search: Search::Compact(28), ..Config::new(Flow::Weights, 3, "living", LIVING) });
+    list
+}
+
+/// States of every configuration.
+const PINNED: &[(&str, usize)] = &[];
