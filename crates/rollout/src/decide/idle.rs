@@ -12,6 +12,9 @@ use alloc::vec;
 
 impl<G: Guards> View<'_, G> {
     pub(super) fn idle(&self) -> Decision {
+        if !self.status.proven[self.good] && self.serves_all() {
+            return self.first_serves();
+        }
         let wanted = self.seen.intent.wanted;
         if self.status.rev[self.good] != Some(wanted) && !self.has_failed(wanted) {
             let free = self.seen.set[self.side].is_empty() && !self.seen.route.reaches(self.side);
@@ -67,6 +70,13 @@ impl<G: Guards> View<'_, G> {
             Move::Wait(on) => Decision::Wait(on),
             Move::There => Decision::Wait(WaitingOn::Drained(self.side)),
         }
+    }
+
+    /// The good slot's route is in force and carried: what serves is never replaced without a canary, however young it
+    /// is.
+    fn serves_all(&self) -> bool {
+        let all = self.all(self.good);
+        self.seen.route.accepted.split == all && self.acked() && self.fresh(self.good) && self.carried(all)
     }
 
     fn first_serves(&self) -> Decision {
