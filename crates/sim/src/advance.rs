@@ -1,6 +1,6 @@
 //! I4 and I5 for saves: what a release may go on from, and which revision may become the one to go back to.
 use crate::invariants::Rule;
-use crate::state::Set;
+use crate::state::View;
 use serin_rollout::{InStep, Interrupted, Leg, Observation, Phase, Plan, Split, Status, Verdict, other};
 
 /// The rule that the change from `a` to `b` breaks, judged on what the decision saw.
@@ -14,7 +14,8 @@ pub fn judge(plan: &Plan, a: &Status, b: &Status, seen: &Observation) -> Option<
 /// I4: see [`Rule::Acceptance`].
 fn advance(plan: &Plan, a: &Status, b: &Status, seen: &Observation) -> bool {
     let commits = matches!(b.phase, Phase::Settling { .. }) && a.good != b.good;
-    if commits && a.rev[b.good] != Some(seen.intent.wanted) {
+    let halted = matches!(a.phase, Phase::Halted { .. }); // a person makes good what serves
+    if commits && !halted && a.rev[b.good] != Some(seen.intent.wanted) {
         return false; // what nobody wants any more is not promoted
     }
     let promote = seen.intent.promote.filter(|(key, _)| a.key() == Some(*key));
@@ -76,9 +77,9 @@ fn way_back(plan: &Plan, a: &Status, b: &Status, seen: &Observation) -> bool {
     proofs && (a.good == b.good || committed || adopted || replaced || a.proven[b.good])
 }
 
-/// I4 for the commit itself: the set that becomes the good one runs the revision that was analysed.
-pub fn promotes_what_it_says(a: &Status, b: &Status, set: &[Set; 2]) -> Option<Rule> {
+/// I4 for the commit itself: the set that becomes the good one runs the revision that was analysed, as far as is seen.
+pub fn promotes_what_it_says(a: &Status, b: &Status, view: &[View; 2]) -> Option<Rule> {
     let runs = b.rev[b.good].map(|rev| rev.0 as u8);
-    let wrong = a.good != b.good && b.proven[b.good] && runs != Some(set[b.good].rev);
+    let wrong = a.good != b.good && b.proven[b.good] && runs != Some(view[b.good].set.rev);
     wrong.then_some(Rule::Acceptance)
 }

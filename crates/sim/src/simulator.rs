@@ -11,7 +11,7 @@ use crate::state::State;
 use crate::story;
 use crate::subject::Subject;
 use crate::world::{Happening, World};
-use serin_rollout::{Outcome, Phase, Timers, Verdict, Write};
+use serin_rollout::{Outcome, Phase, Timer, Timers, Verdict, Write};
 
 /// A small generator whose whole state is the seed (SplitMix64, Steele et al. 2014).
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +30,11 @@ impl Random {
     /// A number below `n`.
     pub fn below(&mut self, n: u32) -> u32 {
         (((self.next() >> 32) * u64::from(n)) >> 32) as u32
+    }
+
+    /// `true` this often in a hundred thousand.
+    pub fn seldom(&mut self, in_hundred_thousand: u32) -> bool {
+        self.below(100_000) < in_hundred_thousand
     }
 
     /// `true` this often in a thousand.
@@ -88,6 +93,20 @@ pub struct Run {
     pub story: String,
 }
 
+const PEOPLE: &[Person] = &[
+    Person::Abort,
+    Person::Rollback,
+    Person::Promote,
+    Person::PromoteAll,
+    Person::Weight(2_500),
+    Person::Park,
+    Person::Retire,
+    Person::Resume,
+    Person::Pause,
+    Person::Retry,
+    Person::Approve,
+];
+
 /// How often what happens, in a thousand or as a weight; 0 is common, so that some runs know some faults only.
 struct Swarm {
     controller: u32,
@@ -95,6 +114,7 @@ struct Swarm {
     lose: u32,
     land: u32,
     due: u32,
+    deadline: u32,
     pass: u32,
     fail: u32,
     person: u32,
@@ -113,18 +133,19 @@ impl Swarm {
         let mut rare = |most: u32| if random.below(3) == 0 { 0 } else { 1 + random.below(most) };
         Swarm {
             controller: 200 + rare(600),
-            crash: rare(60),
+            crash: rare(20),
             lose: rare(100),
             land: 300 + rare(600),
-            due: rare(300),
+            due: 20 + rare(300),
+            deadline: rare(200),
             pass: 100 + rare(700),
-            fail: rare(60),
-            person: rare(30),
+            fail: rare(300),
+            person: rare(300),
             healthy: 300 + rare(690),
-            down: rare(100),
+            down: rare(30),
             sync: 10 + rare(400),
             ack: 20 + rare(400),
-            want: 1 + rare(20),
+            want: 1 + rare(4),
             lower: rare(60),
             zombie: rare(300),
             drift: if random.below(8) == 0 { 1 } else { 0 },
@@ -151,31 +172,23 @@ impl Swarm {
     }
 
     fn choice(&self, random: &mut Random, world: &World, s: &State) -> Choice {
-        const PEOPLE: [Person; 11] = [
-            Person::Abort,
-            Person::Rollback,
-            Person::Promote,
-            Person::PromoteAll,
-            Person::Weight(2_500),
-            Person::Park,
-            Person::Retire,
-            Person::Resume,
-            Person::Pause,
-            Person::Retry,
-            Person::Approve,
-        ];
         let status = world.status(s.status);
         let judged = match random.below(1_000) {
+            _ if random.seldom(self.fail) => Judged::Now(Verdict::Fail),
             x if x < self.pass => Judged::Now(Verdict::Pass),
-            x if x < self.pass + self.fail => Judged::Now(Verdict::Fail),
             x if x < 900 => Judged::Nothing,
             x if x % 4 == 0 => Judged::Stale(Verdict::Pass),
             x if x % 4 == 1 => Judged::Stale(Verdict::Fail),
             x if x % 4 == 2 => Judged::Now(Verdict::Inconclusive),
             _ => Judged::Now(Verdict::Error),
         };
-        let due: Timers = choice::timers(choice::armed(&status).into_iter().filter(|_| random.often(self.due)));
-        let person = random.often(self.person).then(|| PEOPLE[random.below(11) as usize]);
+        let mut is_due = |timer: &Timer| match timer {
+            Timer::Bake | Timer::Drain | Timer::Window => random.often(self.due),
+            Timer::Healthy | Timer::Progress => random.seldom(self.deadline),
+        };
+        let due: Timers = choice::timers(choice::armed(&status).into_iter().filter(&mut is_due));
+        let parked = if matches!(status.phase, Phase::Parked { .. }) { 5_000 } else { 0 };
+        let person = random.seldom(self.person + parked).then(|| PEOPLE[random.below(PEOPLE.len() as u32) as usize]);
         let approve = random.often(300).then_some(Person::Approve);
         Choice { judged, due, healthy: random.often(self.healthy), person: person.or(approve) }
     }
@@ -185,11 +198,9 @@ impl Swarm {
             return Some(self.controller(random, world, s));
         }
         world.offers_outside(s, offers);
+        const NOTHING: u32 = 100;
         let total: u32 = offers.iter().map(|happening| self.weight(*happening)).sum();
-        if total == 0 {
-            return None;
-        }
-        let mut point = random.below(total);
+        let mut point = random.below(total + NOTHING);
         offers.iter().copied().find(|happening| {
             let weight = self.weight(*happening);
             let here = point < weight;
@@ -240,7 +251,7 @@ pub fn draw(subject: Subject, random: &mut Random) -> (World, bool, String) {
     let replicas = if flow == Flow::InPlace { 1 } else { SIZES[random.below(6) as usize] };
     let missing = if flow != Flow::InPlace && replicas > 1 && random.below(3) == 0 { 1 } else { 0 };
     let drift = random.below(8) == 0;
-    let env = Env { revisions: 90, lazy: random.below(2) == 0, drift, ..Env::HARSH };
+    let env = Env { revisions: 90, lazy: random.below(2) == 0, drift, people: PEOPLE, ..Env::HARSH };
     let from_nothing = random.below(4) == 0;
     let setting = format!("{} R={replicas} missing={missing} from_nothing={from_nothing} drift={drift}", flow.name());
     (World::new(subject, flow.plan(replicas, missing), env), from_nothing, setting)

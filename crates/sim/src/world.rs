@@ -399,7 +399,7 @@ impl World {
             Act::Save(next) => {
                 if s.broken == 0 && self.subject.ours {
                     let (from, to) = (self.status(s.status), self.status(next));
-                    let rule = crate::advance::promotes_what_it_says(&from, &to, &s.set);
+                    let rule = crate::advance::promotes_what_it_says(&from, &to, &s.view);
                     s.broken = rule.map_or(0, |rule| rule as u8);
                 }
                 (s.status, s.zombie_save) = (next, 0);

@@ -31,13 +31,13 @@ impl<G: Guards> View<'_, G> {
         let now = accepted.share(self.side);
         let least = FULL - can_carry(self.usable[self.good], self.floor());
         let most = self.most(now);
-        let (split, share) = [0, least.min(most), now.min(most), self.even().min(most), most]
+        let split = [0, least.min(most), now.min(most), self.even().min(most), most]
             .into_iter()
-            .map(|share| (self.split_of(share), share))
-            .filter(|(split, _)| self.can_be_routed(*split))
-            .max_by_key(|(split, share)| (self.serves(*split), Reverse(*share)))?;
+            .map(|share| self.split_of(share))
+            .filter(|split| self.can_be_routed(*split))
+            .max_by_key(|split| (self.serves(*split), Reverse(split.share(self.side))))?;
         let best = self.serves(split);
-        let better = best > self.serves(accepted) || (home && share < now);
+        let better = best > self.serves(accepted) || (home && split.share(self.side) < now);
         let no_worse = best > 0 && self.seen.route.splits().all(|x| best >= self.serves(x));
         (better && no_worse && split != accepted).then_some(Route::plain(split))
     }
@@ -54,13 +54,20 @@ impl<G: Guards> View<'_, G> {
         Split::Members(self.usable).share(self.side)
     }
 
+    /// The split that gives the other slot `share`; by members as much of it as whole instances allow.
     fn split_of(&self, share: Bp) -> Split {
         let size = |slot: Slot| self.seen.set[slot].desired;
         match self.plan.kind {
             _ if share == 0 => Split::all(self.good, size(self.good).min(self.plan.limits.replicas)),
             _ if share == FULL => Split::all(self.side, size(self.side)),
             Kind::Weighted => Split::share_to(self.side, share),
-            Kind::Members => Split::Members([size(0), size(1)]),
+            Kind::Members => {
+                let mut members = [size(0), size(1)];
+                while members[self.side] > 0 && Split::Members(members).share(self.side) > share {
+                    members[self.side] -= 1;
+                }
+                Split::Members(members)
+            }
         }
     }
 
