@@ -12,9 +12,6 @@ use alloc::vec;
 
 impl<G: Guards> View<'_, G> {
     pub(super) fn idle(&self) -> Decision {
-        if !self.status.proven[self.good] && self.serves_all() {
-            return self.first_serves();
-        }
         let wanted = self.seen.intent.wanted;
         if self.status.rev[self.good] != Some(wanted) && !self.has_failed(wanted) {
             let free = self.seen.set[self.side].is_empty() && !self.seen.route.reaches(self.side);
@@ -63,10 +60,11 @@ impl<G: Guards> View<'_, G> {
         self.save(status, vec![Event::Replaced(rev)])
     }
 
-    /// The good slot carries everything alone, in every data plane.
+    /// The good slot carries everything alone, in every data plane: what serves is never replaced without a canary,
+    /// however young it is.
     fn serves_whole(&self) -> bool {
         let alone = self.seen.route.accepted == Route::plain(self.all(self.good)) && self.acked();
-        alone && self.usable[self.good] >= self.plan.limits.replicas
+        alone && self.fresh(self.good) && self.whole(self.good)
     }
 
     /// Traffic goes to the other slot alone, and something of it is served there.
@@ -90,13 +88,6 @@ impl<G: Guards> View<'_, G> {
             Move::Wait(on) => self.rescue(true).map_or(Decision::Wait(on), |route| Decision::Ask(Write::Route(route))),
             Move::There => Decision::Wait(WaitingOn::Drained(self.side)),
         }
-    }
-
-    /// The good slot's route is in force and carried: what serves is never replaced without a canary, however young it
-    /// is.
-    fn serves_all(&self) -> bool {
-        let all = self.all(self.good);
-        self.seen.route.accepted.split == all && self.acked() && self.fresh(self.good) && self.carried(all)
     }
 
     fn first_serves(&self) -> Decision {
