@@ -128,7 +128,8 @@ const LIVING: Env = Env { stale: false, crash: false, zombie: false, revisions: 
 const DEATHS: Env =
     Env { stale: false, undo: false, busy: false, stale_verdicts: false, revisions: 2, people: &[], ..Env::HARSH };
 /// Old views, with a controller that does not die.
-const STALE: Env = Env { crash: false, zombie: false, undo: false, busy: false, revisions: 2, people: &[], ..Env::HARSH };
+const STALE: Env =
+    Env { crash: false, zombie: false, undo: false, busy: false, revisions: 2, people: &[], ..Env::HARSH };
 /// Everything but late writes of the dead, with one new revision.
 const MORTAL: Env = Env { zombie: false, undo: false, revisions: 2, ..Env::HARSH };
 /// Everything, with one new revision.
@@ -150,7 +151,8 @@ const EVERYBODY: &[Person] = &[
 const PEOPLE: Env = Env { people: EVERYBODY, late: false, undo: false, busy: false, stale_verdicts: false, ..LIVING };
 const CROWD: Env = Env { people: EVERYBODY, ..LIVING };
 const THREE: Env = Env { revisions: 3, ..LIVING };
-const ANYBODY: Env = Env { anybody: true, people: &[], undo: false, revisions: 1, lose: false, generations: 2, ..LIVING };
+const ANYBODY: Env =
+    Env { anybody: true, people: &[], undo: false, revisions: 1, lose: false, generations: 2, ..LIVING };
 
 /// At most a minute on one core.
 pub fn quick() -> Vec<Config> {
