@@ -95,11 +95,9 @@ impl World {
         };
         let manual = match status.phase {
             Phase::Step(at) => self.plan.steps.get(usize::from(at.step)).is_some_and(|step| step.accept.manual),
-            Phase::Idle
-            | Phase::Settling { .. }
-            | Phase::Back { .. }
-            | Phase::Halted { .. }
-            | Phase::Parked { .. } => false,
+            Phase::Idle | Phase::Settling { .. } | Phase::Back { .. } | Phase::Halted { .. } | Phase::Parked { .. } => {
+                false
+            }
         };
         let person = match mode {
             Mode::Abort => Some(Person::Abort),
