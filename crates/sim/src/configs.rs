@@ -164,7 +164,6 @@ pub fn quick() -> Vec<Config> {
     }
     list.push(Config::new(Flow::Weights, 1, "zombies", Env { stale: true, ..DEATHS }));
     list.push(Config::new(Flow::Weights, 1, "three-revisions", THREE));
-    list.push(Config::new(Flow::OneByOne, 1, "three-revisions", THREE));
     list.push(Config::new(Flow::Weights, 1, "people", PEOPLE));
     list.push(Config::new(Flow::Kept, 1, "people", PEOPLE));
     list.push(Config::new(Flow::Manual, 1, "living", LIVING));
@@ -183,6 +182,7 @@ pub fn quick() -> Vec<Config> {
 /// Everything else that is worth hours.
 pub fn long() -> Vec<Config> {
     let mut list = quick();
+    list.push(Config::new(Flow::OneByOne, 1, "three-revisions", THREE));
     for flow in FLOWS {
         list.push(Config::new(flow, 1, "all", ALL));
         list.push(Config::new(flow, 2, "deaths", DEATHS));

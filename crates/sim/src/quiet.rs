@@ -168,7 +168,7 @@ impl World {
         let n = self.plan.limits.replicas;
         let set = |slot: usize| &start.set[slot];
         let (good, side) = (from.good, other(from.good));
-        let dead = u16::from(set(good).ready) < n && u16::from(set(side).usable()) >= n;
+        let dead = u16::from(set(good).ready) < self.plan.limits.floor && u16::from(set(side).usable()) >= n;
         let wanted = from.rev[good] == Some(Rev(u32::from(start.wanted)));
         let calm = wanted && start.flight.write == 0 && start.zombie.write == 0 && start.zombie_save == 0;
         match mode {
