@@ -7,7 +7,7 @@ use crate::run::{Run, Stop};
 pub struct Verb {
     /// What is typed after `cargo xtask`; one or two words.
     pub name: &'static str,
-    /// Further words that it takes, for the table; empty when it takes none.
+    /// Further words that it takes, for the table; empty when it takes none, in brackets when it needs none.
     pub words: &'static str,
     /// What it shows, in one line.
     pub about: &'static str,
@@ -43,6 +43,12 @@ pub const VERBS: &[Verb] = &[
         words: "",
         about: "every `show` verb, one after the other",
         perform: crate::suite::show_all,
+    },
+    Verb {
+        name: "show zero-loss",
+        words: "[--replicas 1|2]",
+        about: "a real program under constant load: a good release and three bad ones, and not one request lost",
+        perform: crate::zero_loss::perform,
     },
     Verb {
         name: "parts podinfo",
