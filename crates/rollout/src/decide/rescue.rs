@@ -25,7 +25,8 @@ impl<G: Guards> View<'_, G> {
     /// The route that serves most of what is seen, if it is better than the accepted one. With `home`, one that serves
     /// no less and gives the other slot less is better too.
     pub(super) fn rescue(&self, home: bool) -> Option<Route> {
-        if !G::RESCUE || !self.fresh(0) || !self.fresh(1) {
+        let room_for_two = self.plan.ceiling == u16::MAX; // else a gap is meant, and there is nowhere else to go
+        if !G::RESCUE || !room_for_two || !self.fresh(0) || !self.fresh(1) {
             return None;
         }
         let accepted = self.seen.route.accepted.split;
