@@ -33,7 +33,8 @@ impl<G: Guards> View<'_, G> {
         let now = accepted.share(self.side);
         let least = FULL - can_carry(self.usable[self.good], self.floor());
         let most = self.most(now);
-        let split = [0, least.min(most), now.min(most), self.even().min(most), most]
+        let whole = can_carry(self.usable[self.side], self.floor());
+        let split = [0, least.min(most), whole.min(most), now.min(most), self.even().min(most), most]
             .into_iter()
             .map(|share| self.split_of(share))
             .filter(|split| self.can_be_routed(*split))
