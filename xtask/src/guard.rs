@@ -1,11 +1,14 @@
 //! A second process that ends what the first one started, when the first is gone: after Ctrl-C, a kill or a crash.
 //!
-//! It reads lines from a pipe, `+ID` and `-ID`. When the pipe ends, the writer is gone, and each process group that is
-//! still on the list is ended. An id is followed by the process's start time, so that no stranger is hit.
+//! It reads lines from a pipe, `+ID`, `-ID` and `@DIRECTORY`. When the pipe ends, the writer is gone, and each process
+//! group that is still on the list is ended, and then each shim below the directories, which leaves every group. An id
+//! is followed by the process's start time, so that no stranger is hit.
 
 use crate::process::send;
+use crate::stage::shims;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
@@ -52,6 +55,11 @@ impl Guard {
         self.write(&format!("-{id}\n"))
     }
 
+    /// Shims below this directory are ended too.
+    pub fn watch_shims(&mut self, directory: &Path) -> io::Result<()> {
+        self.write(&format!("@{}\n", directory.display()))
+    }
+
     /// Closes the pipe, which ends everything that is still on the list.
     #[cfg(test)]
     pub fn close(&mut self) {
@@ -82,10 +90,22 @@ pub fn watch() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The groups that are on the list when the pipe ends, with their start times.
-fn list(pipe: impl Read) -> Vec<(u32, u64)> {
-    let mut left = Vec::new();
+/// What is on the list when the pipe ends.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Left {
+    /// Groups with their start times.
+    groups: Vec<(u32, u64)>,
+    /// Directories of shims.
+    directories: Vec<PathBuf>,
+}
+
+fn list(pipe: impl Read) -> Left {
+    let Left { groups: mut left, mut directories } = Left::default();
     for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+        if let Some(directory) = line.strip_prefix('@') {
+            directories.push(PathBuf::from(directory));
+            continue;
+        }
         let mut parts = line[1..].split(' ');
         let Some(id) = parts.next().and_then(|p| p.parse().ok()) else { continue };
         left.retain(|(other, _)| *other != id);
@@ -93,13 +113,13 @@ fn list(pipe: impl Read) -> Vec<(u32, u64)> {
             left.push((id, parts.next().and_then(|p| p.parse().ok()).unwrap_or_default()));
         }
     }
-    left
+    Left { groups: left, directories }
 }
 
-fn end_all(left: &[(u32, u64)]) {
+fn end_all(left: &Left) {
     let alive = |(id, since): &&(u32, u64)| start_time(*id) == Some(*since);
     for (signal, pause) in [("TERM", GRACE), ("KILL", Duration::ZERO)] {
-        let there: Vec<_> = left.iter().filter(alive).collect();
+        let there: Vec<_> = left.groups.iter().filter(alive).collect();
         for (id, _) in &there {
             // It may end at this very moment.
             let _ = send(signal, &format!("-{id}"));
@@ -108,6 +128,7 @@ fn end_all(left: &[(u32, u64)]) {
             std::thread::sleep(pause);
         }
     }
+    left.directories.iter().for_each(|directory| shims::kill(directory));
 }
 
 /// When a process started, in the kernel's ticks (proc(5), field 22 of stat); `None` when there is no such process.
@@ -122,7 +143,8 @@ mod tests {
 
     #[test]
     fn what_was_taken_off_is_not_on_the_list() {
-        assert_eq!(list(&b"+1 10\n+2 20\n-1\n+3 30\n+2 21\nx\n"[..]), [(3, 30), (2, 21)]);
+        let left = list(&b"+1 10\n+2 20\n-1\n@/a b\n+3 30\n+2 21\nx\n"[..]);
+        assert_eq!(left, Left { groups: vec![(3, 30), (2, 21)], directories: vec![PathBuf::from("/a b")] });
     }
 
     #[test]

@@ -28,6 +28,30 @@ impl Value {
         }
     }
 
+    /// What lies at a path of names and indices, such as `slots.0.ready`.
+    pub fn find(&self, path: &str) -> Option<&Value> {
+        path.split('.').try_fold(self, |value, step| match value {
+            Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::Object(_) => value.get(step),
+        })
+    }
+
+    /// The items of an array; nothing where this is none.
+    pub fn items(&self) -> std::slice::Iter<'_, Value> {
+        match self {
+            Value::Array(items) => items.iter(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::Object(_) => [].iter(),
+        }
+    }
+
+    /// The members of an object, in their order; nothing where this is none.
+    pub fn members(&self) -> std::slice::Iter<'_, (String, Value)> {
+        match self {
+            Value::Object(members) => members.iter(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::Array(_) => [].iter(),
+        }
+    }
+
     /// The number, if it is one.
     pub fn number(&self) -> Option<f64> {
         match self {
@@ -37,7 +61,6 @@ impl Value {
     }
 
     /// The text, if it is one.
-    #[allow(dead_code, reason = "for verbs that read what an API says")]
     pub fn text(&self) -> Option<&str> {
         match self {
             Value::Text(text) => Some(text),

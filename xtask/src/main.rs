@@ -9,14 +9,17 @@ mod guard;
 mod hostile;
 mod json;
 mod list;
+mod model;
 mod options;
 mod parts;
 mod process;
 mod run;
+mod stage;
 mod suite;
 mod tidy;
 mod units;
 mod verbs;
+mod zero_loss;
 
 use options::Options;
 use run::{Run, Stop};

@@ -40,7 +40,6 @@ pub fn parse(words: &[String]) -> Result<(&'static Verb, Options), String> {
                 let seed = rest.next().ok_or("--seed has no number")?;
                 options.seed = seed.parse().map_err(|_| format!("--seed must be a number, not {seed:?}"))?;
             }
-            option if option.starts_with('-') => return Err(format!("there is no option {option}")),
             plain => options.words.push(plain.to_owned()),
         }
     }
@@ -51,6 +50,11 @@ pub fn parse(words: &[String]) -> Result<(&'static Verb, Options), String> {
         let Some(name) = options.words.get(..length).map(|w| w.join(" ")) else { continue };
         if let Some(verb) = VERBS.iter().find(|v| v.name == name) {
             options.words.drain(..length);
+            let unknown =
+                options.words.iter().find(|word| word.starts_with('-') && !verb.words.contains(word.as_str()));
+            if let Some(option) = unknown {
+                return Err(format!("there is no option {option}"));
+            }
             return match options.words.first() {
                 Some(word) if verb.words.is_empty() => {
                     Err(format!("{name} takes no further word, and {word:?} is one"))
@@ -81,6 +85,13 @@ mod tests {
     fn further_words_go_to_the_verb_that_takes_them() {
         let (verb, options) = parse(&words("parts podinfo 1 2")).expect("it makes sense");
         assert_eq!((verb.name, options.words), ("parts podinfo", words("1 2")));
+    }
+
+    #[test]
+    fn an_option_of_the_verbs_own_is_one_of_its_words() {
+        let (_, options) = parse(&words("show zero-loss --replicas 2 --seed 3")).expect("it makes sense");
+        assert_eq!((options.words, options.seed), (words("--replicas 2"), 3));
+        assert!(parse(&words("show zero-loss --fast 2")).is_err());
     }
 
     #[test]

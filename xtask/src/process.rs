@@ -3,6 +3,7 @@
 use crate::guard::Guard;
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,22 +13,28 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Starts processes. Each is the head of a process group of its own, so that its children end with it, unless they
 /// leave the group (a daemon does: whoever starts one ends it by its own command).
-#[derive(Debug, Default)]
+#[derive(Debug, Clone)]
 pub struct Processes {
-    guard: Option<Arc<Mutex<Guard>>>,
+    guard: Arc<Mutex<Guard>>,
 }
 
 impl Processes {
+    /// With a guard that was started before.
+    pub fn with(guard: Guard) -> Processes {
+        Processes { guard: Arc::new(Mutex::new(guard)) }
+    }
+
     /// Starts `command`. Its standard input is empty unless the command says otherwise before.
-    pub fn start(&mut self, command: &mut Command) -> io::Result<Process> {
-        let guard = match &self.guard {
-            Some(guard) => Arc::clone(guard),
-            None => Arc::clone(self.guard.insert(Arc::new(Mutex::new(Guard::start()?)))),
-        };
+    pub fn start(&self, command: &mut Command) -> io::Result<Process> {
         let child = command.process_group(0).spawn()?;
-        let process = Process { child, guard, ended: None };
+        let process = Process { child, guard: Arc::clone(&self.guard), ended: None };
         process.guard().watch(process.id())?;
         Ok(process)
+    }
+
+    /// Shims below `directory`, which leave every process group, end with this run too.
+    pub fn watch_shims(&self, directory: &Path) -> io::Result<()> {
+        self.guard.lock().unwrap_or_else(PoisonError::into_inner).watch_shims(directory)
     }
 }
 
@@ -124,7 +131,7 @@ mod tests {
 
     /// A shell with a child of its own, whose id it prints.
     fn family(guard: Guard) -> (Process, u32) {
-        let mut processes = Processes { guard: Some(Arc::new(Mutex::new(guard))) };
+        let processes = Processes::with(guard);
         let mut command = Command::new("sh");
         command.args(["-c", "sleep 1000 & echo $!; wait"]).stdout(Stdio::piped());
         let mut process = processes.start(&mut command).expect("started");

@@ -1,5 +1,6 @@
 //! What a verb is given: options, a clock that does not count builds, a scratch directory, processes that end with it.
 
+use crate::guard::Guard;
 use crate::json::Value;
 use crate::options::{Length, Options};
 use crate::process::{Process, Processes};
@@ -36,7 +37,7 @@ pub struct Run {
     root: PathBuf,
     scratch: PathBuf,
     facts: Vec<(String, Value)>,
-    processes: Processes,
+    processes: Option<Processes>,
     begin: Instant,
     building: Duration,
     last: Option<String>,
@@ -58,7 +59,7 @@ impl Run {
             root,
             scratch,
             facts: Vec::new(),
-            processes: Processes::default(),
+            processes: None,
             begin: Instant::now(),
             building: Duration::ZERO,
             last: None,
@@ -156,8 +157,21 @@ impl Run {
 
     /// Starts a process that ends with this run, whatever ends the run.
     pub fn start(&mut self, command: &mut Command) -> Result<Process, Stop> {
-        let started = self.processes.start(command);
+        let started = self.processes()?.start(command);
         started.map_err(|e| Stop::Fail(format!("{} could not be started: {e}", spoken(command))))
+    }
+
+    /// What starts such processes, for those that outlive a call or run in threads.
+    pub fn processes(&mut self) -> Result<Processes, Stop> {
+        match &self.processes {
+            Some(processes) => Ok(processes.clone()),
+            None => Ok(self.processes.insert(Processes::with(Guard::start()?)).clone()),
+        }
+    }
+
+    /// Whether scratch directories are to be left.
+    pub fn keeps(&self) -> bool {
+        self.options.keep
     }
 
     /// Ends the run: its scratch directory goes, and its facts and counted time are returned.

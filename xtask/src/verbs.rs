@@ -7,7 +7,7 @@ use crate::run::{Run, Stop};
 pub struct Verb {
     /// What is typed after `cargo xtask`; one or two words.
     pub name: &'static str,
-    /// Further words that it takes, for the table; empty when it takes none.
+    /// Further words that it takes, for the table; empty when it takes none, in brackets when it needs none.
     pub words: &'static str,
     /// What it shows, in one line.
     pub about: &'static str,
@@ -45,6 +45,12 @@ pub const VERBS: &[Verb] = &[
         perform: crate::suite::show_all,
     },
     Verb {
+        name: "show zero-loss",
+        words: "[--replicas 1|2]",
+        about: "a real program under constant load: a good release and three bad ones, and not one request lost",
+        perform: crate::zero_loss::perform,
+    },
+    Verb {
         name: "parts podinfo",
         words: "VERSION…",
         about: "builds the application of the examples in several versions and sends each a little load",
@@ -61,6 +67,30 @@ pub const VERBS: &[Verb] = &[
         words: "",
         about: "what the proxy sends on is one message, and the same one, to a parser that shares nothing with it",
         perform: crate::hostile::differential,
+    },
+    Verb {
+        name: "check",
+        words: "",
+        about: "every reachable state of the decision core in small worlds: no rule broken, and a way to rest from each",
+        perform: crate::model::check,
+    },
+    Verb {
+        name: "mutants",
+        words: "",
+        about: "every guard of the core taken away, and known outages by name: each must be caught",
+        perform: crate::model::mutants,
+    },
+    Verb {
+        name: "sim",
+        words: "",
+        about: "seeded runs of the core in larger worlds, under faults and then healed",
+        perform: crate::model::sim,
+    },
+    Verb {
+        name: "sweep",
+        words: "",
+        about: "the controller killed around every write of every flow",
+        perform: crate::model::sweep,
     },
     Verb {
         name: "bench proxy",

@@ -20,7 +20,9 @@ fn advance(plan: &Plan, a: &Status, b: &Status, seen: &Observation) -> bool {
     }
     let promote = seen.intent.promote.filter(|(key, _)| a.key() == Some(*key));
     match (a.phase, b.phase) {
-        (Phase::Step(from), Phase::Step(to)) => to.step <= from.step || promote.is_some() || accepted(plan, a, from, seen),
+        (Phase::Step(from), Phase::Step(to)) => {
+            to.step <= from.step || promote.is_some() || accepted(plan, a, from, seen)
+        }
         (Phase::Step(from), Phase::Settling { .. }) => {
             usize::from(from.step) + 1 == plan.steps.len() && accepted(plan, a, from, seen)
         }

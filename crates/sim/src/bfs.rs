@@ -177,11 +177,11 @@ fn run_all(world: &World, graph: &Graph, mode: Mode, longest: &mut u32) -> Resul
             };
             at = id;
         };
-        let mut steps = if end[at as usize] == OPEN { 0 } else { length[at as usize] + 1 };
-        for &id in path.iter().rev() {
+        let shortest = if end[at as usize] == OPEN { 0 } else { length[at as usize] + 1 };
+        for (more, &id) in path.iter().rev().enumerate() {
+            let steps = shortest + more as u32;
             (end[id as usize], length[id as usize]) = (last, steps);
             *longest = (*longest).max(steps);
-            steps += 1;
             if !world.kept(mode, &graph.list[id as usize], &graph.list[last as usize]) {
                 return Err(Stuck { mode, start: id, circle: false });
             }

@@ -154,11 +154,9 @@ fn judgements(env: &Env, status: &Status) -> Vec<Judged> {
 fn people(env: &Env, plan: &Plan, status: &Status) -> Vec<Option<Person>> {
     let manual = match status.phase {
         Phase::Step(at) => plan.steps.get(usize::from(at.step)).is_some_and(|step| step.accept.manual),
-        Phase::Idle
-        | Phase::Settling { .. }
-        | Phase::Back { .. }
-        | Phase::Halted { .. }
-        | Phase::Parked { .. } => false,
+        Phase::Idle | Phase::Settling { .. } | Phase::Back { .. } | Phase::Halted { .. } | Phase::Parked { .. } => {
+            false
+        }
     };
     let mut list = vec![None];
     list.extend(env.people.iter().copied().map(Some));

@@ -128,7 +128,8 @@ const LIVING: Env = Env { stale: false, crash: false, zombie: false, revisions: 
 const DEATHS: Env =
     Env { stale: false, undo: false, busy: false, stale_verdicts: false, revisions: 2, people: &[], ..Env::HARSH };
 /// Old views, with a controller that does not die.
-const STALE: Env = Env { crash: false, zombie: false, undo: false, busy: false, revisions: 2, people: &[], ..Env::HARSH };
+const STALE: Env =
+    Env { crash: false, zombie: false, undo: false, busy: false, revisions: 2, people: &[], ..Env::HARSH };
 /// Everything but late writes of the dead, with one new revision.
 const MORTAL: Env = Env { zombie: false, undo: false, revisions: 2, ..Env::HARSH };
 /// Everything, with one new revision.
@@ -150,7 +151,8 @@ const EVERYBODY: &[Person] = &[
 const PEOPLE: Env = Env { people: EVERYBODY, late: false, undo: false, busy: false, stale_verdicts: false, ..LIVING };
 const CROWD: Env = Env { people: EVERYBODY, ..LIVING };
 const THREE: Env = Env { revisions: 3, ..LIVING };
-const ANYBODY: Env = Env { anybody: true, people: &[], undo: false, revisions: 1, lose: false, generations: 2, ..LIVING };
+const ANYBODY: Env =
+    Env { anybody: true, people: &[], undo: false, revisions: 1, lose: false, generations: 2, ..LIVING };
 
 /// At most a minute on one core.
 pub fn quick() -> Vec<Config> {
@@ -162,7 +164,6 @@ pub fn quick() -> Vec<Config> {
     }
     list.push(Config::new(Flow::Weights, 1, "zombies", Env { stale: true, ..DEATHS }));
     list.push(Config::new(Flow::Weights, 1, "three-revisions", THREE));
-    list.push(Config::new(Flow::OneByOne, 1, "three-revisions", THREE));
     list.push(Config::new(Flow::Weights, 1, "people", PEOPLE));
     list.push(Config::new(Flow::Kept, 1, "people", PEOPLE));
     list.push(Config::new(Flow::Manual, 1, "living", LIVING));
@@ -181,6 +182,7 @@ pub fn quick() -> Vec<Config> {
 /// Everything else that is worth hours.
 pub fn long() -> Vec<Config> {
     let mut list = quick();
+    list.push(Config::new(Flow::OneByOne, 1, "three-revisions", THREE));
     for flow in FLOWS {
         list.push(Config::new(flow, 1, "all", ALL));
         list.push(Config::new(flow, 2, "deaths", DEATHS));

@@ -150,7 +150,7 @@ pub fn flyctl_4745(plan: &Plan, status: &Status, seen: &Observation) -> Decision
 pub fn never_promotes(plan: &Plan, status: &Status, seen: &Observation) -> Decision {
     match serin_rollout::decide(plan, status, seen) {
         Decision::Save(next, _) if matches!(next.phase, Phase::Settling { .. }) => WAIT,
-        decision => decision,
+        decision @ (Decision::Save(..) | Decision::Ask(_) | Decision::Wait(_)) => decision,
     }
 }
 
@@ -164,7 +164,7 @@ pub fn always_halts(plan: &Plan, status: &Status, seen: &Observation) -> Decisio
             let from = serin_rollout::Interrupted::Step { step: 0, attempt: 0 };
             save(status, Phase::Halted { from })
         }
-        decision => decision,
+        decision @ (Decision::Save(..) | Decision::Ask(_) | Decision::Wait(_)) => decision,
     }
 }
 

@@ -97,7 +97,7 @@ pub fn search(world: &World, first: State, log2: u32, sample: usize, modes: &[Mo
                 if next.broken != 0 {
                     return Found { broken: Some(next), ..found };
                 }
-                if found.states % sample == 0 && !modes.is_empty() {
+                if found.states.is_multiple_of(sample) && !modes.is_empty() {
                     found.stuck = found.stuck.or_else(|| stuck(world, &next, modes));
                 }
                 next_level.push(next);

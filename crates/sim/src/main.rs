@@ -81,7 +81,8 @@ fn tell(config: &ConfigReport) {
 
 fn mutants(args: &Args) -> (bool, String) {
     let list = mutants::all();
-    let chosen = list.iter().filter(|mutant| args.only.as_ref().is_none_or(|name| mutant.subject.name.contains(name.as_str())));
+    let chosen =
+        list.iter().filter(|mutant| args.only.as_ref().is_none_or(|name| mutant.subject.name.contains(name.as_str())));
     let (mut killed, mut total) = (0, 0);
     for mutant in chosen {
         let verdict = mutants::run(mutant);
@@ -89,7 +90,10 @@ fn mutants(args: &Args) -> (bool, String) {
         killed += usize::from(verdict.is_killed());
         let how = verdict.caught.unwrap_or("NOT CAUGHT");
         let control = if verdict.control { "" } else { " (the sound core is not sound in this world)" };
-        eprintln!("{:<34} {:>3} steps {:>8} states {:>5.1}s  {how}{control}", verdict.name, verdict.steps, verdict.states, verdict.secs);
+        eprintln!(
+            "{:<34} {:>3} steps {:>8} states {:>5.1}s  {how}{control}",
+            verdict.name, verdict.steps, verdict.states, verdict.secs
+        );
         if args.only.is_some() {
             eprint!("{}", verdict.story);
         }
@@ -126,7 +130,12 @@ fn sweep(args: &Args) -> (bool, String) {
     let sizes: &[u16] = if args.long { &[1, 2, 3, 5, 10] } else { &[1, 3] };
     let swept = sweep::sweep(sizes, |flow, size, mode, swept| {
         let failed = swept.failures.len();
-        eprintln!("{:<12} R={size:<3} {mode:?} actions={} cases={} failures={failed}", flow.name(), swept.actions, swept.cases);
+        eprintln!(
+            "{:<12} R={size:<3} {mode:?} actions={} cases={} failures={failed}",
+            flow.name(),
+            swept.actions,
+            swept.cases
+        );
     });
     for story in swept.failures.iter().take(3) {
         eprintln!("{story}");

@@ -147,13 +147,22 @@ fn guards() -> Vec<Mutant> {
 fn named() -> Vec<Mutant> {
     let mutant = |subject: Subject, flow, replicas, env| Mutant { subject, flow, replicas, env };
     let foreign = Subject::foreign;
-    let blind = Subject { permit: Some(foreign::blind::permits), ..Subject::twisted("lease-expires-while-retiring", foreign::blind::decide) };
-    let by_readiness = Subject { permit: Some(foreign::permit_by_readiness), ..Subject::with::<Sound>("permit-by-readiness") };
+    let blind = Subject {
+        permit: Some(foreign::blind::permits),
+        ..Subject::twisted("lease-expires-while-retiring", foreign::blind::decide)
+    };
+    let by_readiness =
+        Subject { permit: Some(foreign::permit_by_readiness), ..Subject::with::<Sound>("permit-by-readiness") };
     let anybody = Env { anybody: true, revisions: 1, generations: 1, late: true, down: true, ..Env::CALM };
     let (d, w) = (Flow::Direct, Flow::Weights);
     vec![
         mutant(foreign("flagger-1898", foreign::flagger_1898), d, 2, Env { people: &[], ..Env::CALM }),
-        mutant(foreign("flagger-1931-crash-window", foreign::flagger_1931), d, 2, Env { crash: true, people: &[], ..Env::CALM }),
+        mutant(
+            foreign("flagger-1931-crash-window", foreign::flagger_1931),
+            d,
+            2,
+            Env { crash: true, people: &[], ..Env::CALM },
+        ),
         mutant(foreign("flyctl-4745", foreign::flyctl_4745), d, 1, Env { people: &[], ..Env::CALM }),
         mutant(Subject::twisted("never-promotes", foreign::never_promotes), w, 1, Env::CALM),
         mutant(Subject::twisted("always-halts", foreign::always_halts), w, 1, Env::CALM),

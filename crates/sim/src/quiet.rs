@@ -95,11 +95,9 @@ impl World {
         };
         let manual = match status.phase {
             Phase::Step(at) => self.plan.steps.get(usize::from(at.step)).is_some_and(|step| step.accept.manual),
-            Phase::Idle
-            | Phase::Settling { .. }
-            | Phase::Back { .. }
-            | Phase::Halted { .. }
-            | Phase::Parked { .. } => false,
+            Phase::Idle | Phase::Settling { .. } | Phase::Back { .. } | Phase::Halted { .. } | Phase::Parked { .. } => {
+                false
+            }
         };
         let person = match mode {
             Mode::Abort => Some(Person::Abort),
@@ -170,7 +168,7 @@ impl World {
         let n = self.plan.limits.replicas;
         let set = |slot: usize| &start.set[slot];
         let (good, side) = (from.good, other(from.good));
-        let dead = u16::from(set(good).ready) < n && u16::from(set(side).usable()) >= n;
+        let dead = u16::from(set(good).ready) < self.plan.limits.floor && u16::from(set(side).usable()) >= n;
         let wanted = from.rev[good] == Some(Rev(u32::from(start.wanted)));
         let calm = wanted && start.flight.write == 0 && start.zombie.write == 0 && start.zombie_save == 0;
         match mode {

@@ -19,7 +19,7 @@ pub struct Random(pub u64);
 
 impl Random {
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -29,7 +29,7 @@ impl Random {
 
     /// A number below `n`.
     pub fn below(&mut self, n: u32) -> u32 {
-        (((self.next() >> 32) * u64::from(n)) >> 32) as u32
+        (((self.number() >> 32) * u64::from(n)) >> 32) as u32
     }
 
     /// `true` this often in a hundred thousand.
@@ -145,7 +145,7 @@ impl Swarm {
             down: rare(30),
             sync: 10 + rare(400),
             ack: 20 + rare(400),
-            want: 1 + rare(4),
+            want: 50 + rare(1_000),
             lower: rare(60),
             zombie: rare(300),
             drift: if random.below(8) == 0 { 1 } else { 0 },
@@ -160,9 +160,9 @@ impl Swarm {
             Happening::Forget(_) | Happening::Ack => self.ack,
             Happening::Lower(_) => self.lower,
             Happening::Drift(_) => self.drift,
-            Happening::Want(_) => self.want,
             Happening::ZombieLands | Happening::ZombieSaves => self.zombie,
-            Happening::Round(_)
+            Happening::Want(_)
+            | Happening::Round(_)
             | Happening::Land
             | Happening::Lose
             | Happening::Crash(_)
@@ -194,6 +194,11 @@ impl Swarm {
     }
 
     fn next(&self, random: &mut Random, world: &World, s: &State, offers: &mut Vec<Happening>) -> Option<Happening> {
+        if random.seldom(self.want) {
+            world.offers_outside(s, offers);
+            offers.retain(|happening| matches!(happening, Happening::Want(_)));
+            return (!offers.is_empty()).then(|| offers[random.below(offers.len() as u32) as usize]);
+        }
         if random.often(self.controller) {
             return Some(self.controller(random, world, s));
         }

@@ -158,13 +158,16 @@ fn set(name: &str, set: &Set) -> String {
 /// A state in words. `*` pinned, `-1` one is going.
 pub fn describe(world: &World, s: &State) -> String {
     let status = world.status(s.status);
-    let older: Vec<String> =
-        s.older.iter().filter(|id| **id != 0).map(|id| route(&world.route(*id))).collect();
+    let older: Vec<String> = s.older.iter().filter(|id| **id != 0).map(|id| route(&world.route(*id))).collect();
     let late = if s.late { format!(" (not confirmed; still {})", older.join(", ")) } else { String::new() };
     let view = |k: usize| {
         let view = &s.view[k];
         let known = view.fresh && view.set == s.set[k];
-        if known { String::new() } else { format!(" sees[{}{}]", set("", &view.set), if view.fresh { "" } else { " stale" }) }
+        if known {
+            String::new()
+        } else {
+            format!(" sees[{}{}]", set("", &view.set), if view.fresh { "" } else { " stale" })
+        }
     };
     let good = ["A", "B"][status.good];
     let mut text = format!(

@@ -80,18 +80,18 @@ fn release(flow: Flow, size: u16, mode: Mode) -> Swept {
 
 fn deaths(world: &World, before: &State, happening: Happening, after: &State) -> Vec<Death> {
     let late = || (0..=LATEST).map(Some).chain([None]);
-    match happening {
-        Happening::Round(_) if after.flight.write != 0 => {
-            let claim = world.write(after.flight.write) == serin_rollout::Write::Claim;
-            let mut list = vec![Death::Before, Death::Conflict];
-            list.extend(late().filter(|_| !claim).map(Death::AfterSend));
-            list
-        }
-        Happening::Round(_) if after.status != before.status => {
-            [Death::Before, Death::AfterSave].into_iter().chain(late().map(Death::WhileSaving)).collect()
-        }
-        Happening::Land => vec![Death::AfterAnswer, Death::AppliedButError],
-        _ => vec![],
+    let saves = after.status != before.status;
+    if let Happening::Land = happening {
+        vec![Death::AfterAnswer, Death::AppliedButError]
+    } else if !matches!(happening, Happening::Round(_)) {
+        vec![]
+    } else if saves {
+        [Death::Before, Death::AfterSave].into_iter().chain(late().map(Death::WhileSaving)).collect()
+    } else {
+        let claim = world.write(after.flight.write) == serin_rollout::Write::Claim;
+        let mut list = vec![Death::Before, Death::Conflict];
+        list.extend(late().filter(|_| !claim).map(Death::AfterSend));
+        list
     }
 }
 

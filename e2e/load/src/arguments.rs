@@ -15,6 +15,7 @@ usage: serin-load URL [OPTION VALUE]…        sends load to http://HOST:PORT[/P
          --post-echoes BOOL       the answer to a POST holds its body (true)
          --slow-share X           share of slow requests (0.02)   --slow-path PATH (/delay/1)
          --websockets N           kept open all the time (0)      --websocket-path PATH (/ws/echo)
+         --websocket-seconds X    how long each is kept before the next is opened (always)
          --connections N          the most at a time (256)        --timeout SECONDS (10)
          --revision SOURCE        who answered: header:NAME, json:NAME or none (json:version)
          --instance SOURCE        the same for the instance (json:hostname)
@@ -92,6 +93,7 @@ fn load(url: &str, options: &[String]) -> Result<Command, String> {
             "--slow-share" => config.slow_share = value(name, text)?,
             "--slow-path" => config.slow_path = text.to_owned(),
             "--websockets" => config.websockets = value(name, text)?,
+            "--websocket-seconds" => config.websocket_life = Some(seconds(name, text)?),
             "--websocket-path" => config.websocket_path = text.to_owned(),
             "--connections" => config.connections = value(name, text)?,
             "--timeout" => config.timeout = seconds(name, text)?,

@@ -40,6 +40,9 @@ pub struct Config {
     pub slow_share: f64,
     /// The number of WebSockets that are kept open all the time.
     pub websockets: usize,
+    /// How long a WebSocket is kept before this side ends it and opens the next; `None`: as long as the load runs.
+    /// The first ones end staggered, so that there is always one at each age.
+    pub websocket_life: Option<Duration>,
     /// The target of a WebSocket that echoes what it is sent.
     pub websocket_path: String,
     /// The most connections open at a time, WebSockets not counted.
@@ -75,6 +78,7 @@ impl Config {
             slow_path: "/delay/1".to_owned(),
             slow_share: 0.02,
             websockets: 0,
+            websocket_life: None,
             websocket_path: "/ws/echo".to_owned(),
             connections: 256,
             timeout: Duration::from_secs(10),

@@ -14,7 +14,8 @@ const EVERY: Duration = Duration::from_millis(200);
 /// How long the peer has to answer our close frame.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Keeps one WebSocket open until `stop` turns true. One that is lost is counted and opened anew.
+/// Keeps one WebSocket open until `stop` turns true. One that is lost is counted and opened anew; one whose life is
+/// over is ended by this side and followed by the next at once.
 pub async fn keep_open(config: Config, number: u64, record: Arc<Mutex<Record>>, mut stop: watch::Receiver<bool>) {
     let count = |what| record.lock().unwrap_or_else(PoisonError::into_inner).socket(what);
     for attempt in 0.. {
@@ -24,8 +25,14 @@ pub async fn keep_open(config: Config, number: u64, record: Arc<Mutex<Record>>, 
         match timeout(config.timeout, open(&config, number << 32 | attempt)).await {
             Ok(Ok(mut wire)) => {
                 count(Socket::Opened);
-                match talk(&config, &mut wire, number, &count, &mut stop).await {
+                let life = config.websocket_life.map(|life| match attempt {
+                    0 => life.mul_f64((number + 1) as f64 / config.websockets.max(1) as f64),
+                    _ => life,
+                });
+                let over = life.map(|life| Instant::now() + life);
+                match talk(&config, &mut wire, (number, over), &count, &mut stop).await {
                     End::Stopped => return,
+                    End::Over => continue,
                     End::Lost { clean } => count(Socket::Lost { clean }),
                 }
             }
@@ -38,6 +45,7 @@ pub async fn keep_open(config: Config, number: u64, record: Arc<Mutex<Record>>, 
 /// How a conversation ended.
 enum End {
     Stopped,
+    Over,
     Lost { clean: bool },
 }
 
@@ -62,11 +70,15 @@ async fn open(config: &Config, number: u64) -> Result<Wire, Broken> {
 async fn talk(
     config: &Config,
     wire: &mut Wire,
-    number: u64,
+    (number, over): (u64, Option<Instant>),
     count: &impl Fn(Socket),
     stop: &mut watch::Receiver<bool>,
 ) -> End {
     for message in 0u64.. {
+        if over.is_some_and(|over| over <= Instant::now()) {
+            farewell(wire).await;
+            return End::Over;
+        }
         let text = format!("socket {number} message {message}.");
         if wire.send(&websocket::encode(&Frame::Message(text.clone().into_bytes()), Role::Client)).await.is_err() {
             return End::Lost { clean: false };

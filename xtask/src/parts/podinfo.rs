@@ -130,9 +130,21 @@ pub fn start(run: &mut Run, program: &Path) -> Result<(Process, SocketAddr), Sto
 
 /// One GET on a connection of its own; the whole answer as text.
 pub fn get(address: SocketAddr, path: &str) -> Result<String, Stop> {
+    exchange(address, "GET", path)
+}
+
+/// One POST without a body, such as `/readyz/disable`, which must be accepted.
+pub fn post(address: SocketAddr, path: &str) -> Result<(), Stop> {
+    let answer = exchange(address, "POST", path)?;
+    let accepted = answer.starts_with("HTTP/1.1 2");
+    if accepted { Ok(()) } else { fail(format!("podinfo answered a POST of {path} with {answer}")) }
+}
+
+fn exchange(address: SocketAddr, method: &str, path: &str) -> Result<String, Stop> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    stream.write_all(head.as_bytes())?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     Ok(String::from_utf8_lossy(&answer).into_owned())

@@ -5,6 +5,7 @@ use crate::guards::Guards;
 use crate::observation::Write;
 use crate::plan::Kind;
 use crate::split::{Bp, FULL, Route, Slot, Split};
+use crate::status::Phase;
 use core::cmp::Reverse;
 
 impl<G: Guards> View<'_, G> {
@@ -42,11 +43,21 @@ impl<G: Guards> View<'_, G> {
         (better && no_worse && split != accepted).then_some(Route::plain(split))
     }
 
-    /// The largest share that the other slot may be given: what it has, unless it is known to be good or nothing else
-    /// serves at all.
+    /// The largest share that the other slot may be given: what it has or may have anyway, unless it is known to be good
+    /// or nothing else serves at all.
     fn most(&self, now: Bp) -> Bp {
         let alone = self.usable[self.good] == 0;
-        if self.status.proven[self.side] || alone || !G::CAP { FULL } else { now }
+        if self.status.proven[self.side] || alone || !G::CAP { FULL } else { now.max(self.allowed()) }
+    }
+
+    /// The share that the step, or the person who parked it, gives the other slot.
+    fn allowed(&self) -> Bp {
+        let split = match self.status.phase {
+            Phase::Step(at) => self.target_of(at.step, at.weight).map(|target| target.route.split),
+            Phase::Parked { split, .. } => Some(split),
+            Phase::Idle | Phase::Settling { .. } | Phase::Back { .. } | Phase::Halted { .. } => None,
+        };
+        split.map_or(0, |split| split.share(self.side))
     }
 
     /// The other slot's share when everybody who is ready gets as much as everybody else.

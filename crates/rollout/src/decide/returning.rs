@@ -75,7 +75,8 @@ impl<G: Guards> View<'_, G> {
             return Some(self.recover(from));
         }
         let alone = !self.seen.route.reaches(self.good) && self.acked() && self.whole(self.side);
-        if !alone {
+        let drifted = self.seen.set[self.side].rev != self.status.rev[self.side];
+        if !alone || drifted {
             return None;
         }
         let key = self.status.key()?;

@@ -70,8 +70,9 @@ impl<G: Guards> View<'_, G> {
     /// What a person asked for at this very step.
     fn obey(&self, at: InStep, key: StepKey) -> Option<Decision> {
         let intent = &self.seen.intent;
-        if self.is_named(intent.park) {
-            let split = self.seen.route.accepted.split;
+        let split = self.seen.route.accepted.split;
+        let somewhere = split.reaches(0) || split.reaches(1); // while requests are held there is nothing to keep
+        if self.is_named(intent.park) && somewhere {
             let phase = Phase::Parked { split, step: at.step, attempt: at.attempt };
             let status = self.to_phase(phase, Armed::NONE);
             return Some(self.save(status, vec![Event::Parked(split.share(self.side))]));

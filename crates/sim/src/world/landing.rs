@@ -21,9 +21,7 @@ impl World {
             s.set.map(|set| set.usable())
         };
         let no_worse = match write {
-            Write::Route(route) => {
-                invariants::no_worse(&route, &self.in_force(s), seen, self.plan.limits.floor)
-            }
+            Write::Route(route) => invariants::no_worse(&route, &self.in_force(s), seen, self.plan.limits.floor),
             Write::Claim | Write::Resize { .. } | Write::Rewrite { .. } => false,
         };
         s.flight = Flight { write: id, seen, no_worse };
@@ -89,8 +87,7 @@ impl World {
                 let in_force = self.in_force(s);
                 let floor = self.plan.limits.floor;
                 let lowers = to < s.set[slot].desired;
-                let sound =
-                    !lowers || invariants::destruction(&s.set, flight.seen, slot, to, &in_force, floor);
+                let sound = !lowers || invariants::destruction(&s.set, flight.seen, slot, to, &in_force, floor);
                 let set = &mut s.set[slot];
                 (set.rev, set.desired, set.pinned) = (rev, to, pin);
                 if other {

@@ -1,0 +1,234 @@
+//! `show zero-loss`: a real program under constant load goes through a good release and three bad ones, and nobody
+//! notices but those whom the bad canary itself answered.
+
+use crate::json::Value;
+use crate::parts::podinfo;
+use crate::run::{Run, Stop, fail};
+use crate::stage::controller::{every_instance, last_ending, of_slot, slot_of};
+use crate::stage::dataplane::Counters;
+use crate::stage::spec::Spec;
+use crate::stage::{Stage, Tools};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The load runs this long before a release and after it.
+const MARGIN: Duration = Duration::from_millis(700);
+
+/// What is released, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Act {
+    /// The other version, sound: promoted.
+    Good,
+    /// A version that answers 500 (and worse) to a share of the requests: rolled back.
+    Errors,
+    /// A version that never becomes ready: failed, and the old one is not touched.
+    NeverReady,
+    /// A version that is sound until it is promoted, and unready then: back on the old one.
+    Unready,
+}
+
+const ACTS: [Act; 4] = [Act::Good, Act::Errors, Act::NeverReady, Act::Unready];
+
+/// What a run of all acts adds up to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sum {
+    requests: u64,
+    by_canary: u64,
+    sockets: u64,
+    releases: u64,
+}
+
+/// One service of so many replicas, through all acts as often as is asked.
+struct Show {
+    stage: Stage,
+    programs: [PathBuf; 2],
+    base: Spec,
+    seed: u64,
+    releases: u64,
+    bake: &'static str,
+}
+
+/// Both numbers of replicas, or the one that is named.
+pub fn perform(run: &mut Run) -> Result<(), Stop> {
+    let replicas = replicas(run.words())?;
+    let tools = Tools::build(run)?;
+    let programs = [podinfo::build(run, "6.0.1")?, podinfo::build(run, "6.0.2")?];
+    let (rounds, bake) = if run.is_long() { (5, "5s") } else { (1, "1s") };
+    let mut shows = Vec::new();
+    for (at, replicas) in replicas.iter().enumerate() {
+        let mut base = Spec::podinfo(&programs[0], *replicas);
+        base.service = format!("podinfo-{replicas}");
+        let stage = Stage::set(run, &tools, &mut base)?;
+        let seed = run.seed() + 1000 * at as u64;
+        shows.push(Show { stage, programs: programs.clone(), base, seed, releases: 0, bake });
+    }
+    // Each has its own state, ports and load; beside each other they take half the time.
+    let sums: Vec<Result<Sum, Stop>> = std::thread::scope(|scope| {
+        let running: Vec<_> = shows.into_iter().map(|show| scope.spawn(move || show.all(rounds))).collect();
+        running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| fail("a thread panicked"))).collect()
+    });
+    let mut all = Sum::default();
+    for sum in sums {
+        let sum = sum?;
+        all.requests += sum.requests;
+        all.by_canary += sum.by_canary;
+        all.sockets += sum.sockets;
+        all.releases += sum.releases;
+    }
+    run.fact("replicas", replicas.iter().map(u16::to_string).collect::<Vec<_>>().join(","));
+    run.fact("releases", all.releases);
+    run.fact("requests", all.requests);
+    run.fact("lost", 0u64);
+    run.fact("canary_5xx", all.by_canary);
+    run.fact("websockets", all.sockets);
+    run.fact("ws_lost", 0u64);
+    Ok(())
+}
+
+/// The words after the verb: `1`, `2`, `--replicas 1`; both where there is none.
+fn replicas(words: &[String]) -> Result<Vec<u16>, Stop> {
+    let numbers = words.iter().filter(|word| *word != "--replicas");
+    let numbers: Result<Vec<u16>, _> = numbers.map(|word| word.parse()).collect();
+    match numbers {
+        Ok(numbers) if numbers.is_empty() => Ok(vec![1, 2]),
+        Ok(numbers) if numbers.iter().all(|n| (1..=8).contains(n)) => Ok(numbers),
+        Ok(_) | Err(_) => fail("show zero-loss takes numbers of replicas from 1 to 8"),
+    }
+}
+
+impl Show {
+    fn all(mut self, rounds: u32) -> Result<Sum, Stop> {
+        let mut sum = Sum::default();
+        self.stage.up()?;
+        for round in 0..rounds {
+            for act in ACTS {
+                self.act(act, round, &mut sum)?;
+            }
+        }
+        self.stage.end()?;
+        Ok(sum)
+    }
+
+    /// One release under load, from rest to rest.
+    fn act(&mut self, act: Act, round: u32, sum: &mut Sum) -> Result<(), Stop> {
+        let name = format!("{act:?}, {} replicas, round {}", self.base.replicas, round + 1);
+        self.stage.say(&name);
+        let before = self.stage.rests("at rest before a release")?;
+        let counters = self.stage.counters()?;
+        let load = self.stage.traffic(self.seed + self.releases)?;
+        std::thread::sleep(MARGIN);
+        self.releases += 1;
+        let spec = self.spec(act);
+        let released = self.stage.release(&spec)?;
+        let wanted = match act {
+            Act::Good | Act::Unready => "promoted",
+            Act::Errors => "rolled_back",
+            Act::NeverReady => "failed",
+        };
+        if released.outcome != wanted {
+            return fail(format!("{name}: it ended {released:?}, and should have been {wanted}"));
+        }
+        if act == Act::Unready {
+            self.disable(released.rollout)?;
+        }
+        let after = self.stage.rests("at rest after a release")?;
+        std::thread::sleep(MARGIN);
+        let summary = load.stop()?;
+        let counted = self.stage.counters()?.since(&counters);
+        let bad = (act == Act::Errors).then(|| slot_of(&before, "stable").map(|slot| 1 - slot)).flatten();
+        summary.must_be_whole(&name, &counted, bad)?;
+        self.check(act, &name, (&before, &after), &counted)?;
+        if act == Act::Good {
+            self.base = spec;
+        }
+        sum.requests += summary.count("sent");
+        sum.sockets += summary.count("ws_opened");
+        sum.by_canary += summary.server_errors();
+        sum.releases += 1;
+        Ok(())
+    }
+
+    /// What is released in an act. Each is a revision that there has not been.
+    fn spec(&self, act: Act) -> Spec {
+        let stable = self.base.command.first().map(PathBuf::from);
+        let other = self.programs.iter().find(|program| Some(*program) != stable.as_ref()).unwrap_or(&self.programs[0]);
+        let bake = format!("weights: {{steps: [{{weight: 20%}}, {{weight: 50%}}], bake: {}}}", self.bake);
+        let spec = self.base.clone().with_env("RELEASE", &self.releases.to_string()).with_release(&[&bake]);
+        match act {
+            Act::Good | Act::Unready => spec.with_program(other, &[]),
+            // Its own readiness answers 500 too, so that its port has to be enough.
+            Act::Errors => Spec {
+                health: "{tcp: true, interval: 200ms, rise: 1}".to_owned(),
+                ..spec.with_program(other, &["--random-error"])
+            },
+            Act::NeverReady => spec.with_program(other, &["--unready"]),
+        }
+    }
+
+    /// Makes every instance of the promoted revision unready, by its own address, while the old one is warm.
+    fn disable(&self, rollout: u64) -> Result<(), Stop> {
+        let status = self.stage.status()?;
+        let warm = status.find("slots.0.warm") == Some(&Value::Bool(true))
+            || status.find("slots.1.warm") == Some(&Value::Bool(true));
+        let slot = slot_of(&status, "stable").filter(|_| warm);
+        let Some(slot) = slot else {
+            return fail(format!("the rollback window of rollout {rollout} was over too early: {status}"));
+        };
+        for instance in of_slot(&status, slot) {
+            let address = instance.find("address").and_then(Value::text).unwrap_or_default();
+            let address = address.parse().map_err(|_| Stop::Fail(format!("{instance} has no address")))?;
+            podinfo::post(address, "/readyz/disable")?;
+        }
+        Ok(())
+    }
+
+    /// Whether the service is what it should be after the act.
+    fn check(&self, act: Act, name: &str, (before, after): (&Value, &Value), seen: &Counters) -> Result<(), Stop> {
+        let ending = match act {
+            Act::Good => "promoted",
+            Act::Errors | Act::Unready => "rolled_back",
+            Act::NeverReady => "failed",
+        };
+        if last_ending(after) != Some(ending) {
+            return fail(format!("{name}: the last release should have ended {ending}: {after}"));
+        }
+        let same = running(before) == running(after);
+        if same == (act == Act::Good) || every_instance(after).count() != usize::from(self.base.replicas) {
+            return fail(format!("{name}: these ran before: {before}; these after: {after}"));
+        }
+        let canary = slot_of(before, "stable").map_or(0, |stable| 1 - stable);
+        let took = seen.slots[canary].started;
+        match act {
+            Act::Good | Act::Errors | Act::Unready if took == 0 => fail(format!("{name}: the canary got no request")),
+            Act::Errors if seen.slots[canary].server_errors == 0 => fail(format!("{name}: the canary never failed")),
+            Act::NeverReady if took > 0 => fail(format!("{name}: a canary that was never ready got {took} requests")),
+            Act::Good | Act::Errors | Act::NeverReady | Act::Unready => Ok(()),
+        }
+    }
+}
+
+/// What runs: the process of each instance, and how often it was restarted.
+fn running(status: &Value) -> Vec<(String, u64, u64)> {
+    let number = |i: &Value, name: &str| i.get(name).and_then(Value::number).unwrap_or_default() as u64;
+    let one = |i: &Value| {
+        let id = i.get("id").and_then(Value::text).unwrap_or_default().to_owned();
+        (id, number(i, "pid"), number(i, "restarts"))
+    };
+    let mut all: Vec<_> = every_instance(status).map(one).collect();
+    all.sort();
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_replicas_may_be_named() {
+        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(replicas(&words("")), Ok(vec![1, 2]));
+        assert_eq!(replicas(&words("--replicas 2")), Ok(vec![2]));
+        assert_eq!(replicas(&words("1 2")), Ok(vec![1, 2]));
+        assert!(replicas(&words("0")).is_err() && replicas(&words("many")).is_err());
+    }
+}
