@@ -12,8 +12,9 @@ const REDRAW: Duration = Duration::from_millis(250);
 const PLAIN: Duration = Duration::from_secs(5);
 /// Rates and shares are those of the last moments.
 const RECENT: Duration = Duration::from_secs(1);
-/// Columns of the bar.
+/// Columns of the bar, and what each version is drawn with.
 const BAR: u64 = 24;
+const SIGNS: [char; 3] = ['░', '█', '▒'];
 
 /// The screen.
 pub(super) struct Screen {
@@ -90,8 +91,8 @@ impl Screen {
         }
         let text = live(&now, before, millis, status);
         if self.terminal.live {
-            let width = self.terminal.width() - 1;
-            self.terminal.print(&format!("\r\x1b[2K{}", cut(&text, width, |text| self.coloured(text))));
+            let line: String = text.chars().take(self.terminal.width() - 1).collect();
+            self.terminal.print(&format!("\r\x1b[2K{}", self.coloured(&line)));
             self.drawn.set(true);
         } else if self.plain.get().is_none_or(|last| last.elapsed() >= PLAIN) {
             self.plain.set(Some(at));
@@ -99,17 +100,14 @@ impl Screen {
         }
     }
 
-    /// The bar in the colours of the two sides.
+    /// The bar in a colour for each version.
     fn coloured(&self, text: &str) -> String {
         let paint = self.terminal.paint;
-        let side = |sign: char| text.chars().filter(|c| *c == sign).collect::<String>();
-        let rest: String = text.chars().skip_while(|c| matches!(c, '█' | '▒')).collect();
-        format!("{}{}{}", paint.green(&side('█')), paint.yellow(&side('▒')), paint.dim(&rest))
+        let part = |sign: char| text.chars().filter(|c| *c == sign).collect::<String>();
+        let [first, second, third] = SIGNS;
+        let rest: String = text.chars().filter(|c| !SIGNS.contains(c)).collect();
+        format!("{}{}{}{}", part(first), paint.green(&part(second)), paint.yellow(&part(third)), paint.dim(&rest))
     }
-}
-
-fn cut(text: &str, width: usize, paint: impl Fn(&str) -> String) -> String {
-    paint(&text.chars().take(width).collect::<String>())
 }
 
 /// One line: the shares as a bar, requests per second, who answers them, what users saw of failures, and the weight.
@@ -121,9 +119,17 @@ fn live(now: &Counts, before: &Counts, millis: u64, status: Option<&StatusView>)
     };
     let shares: Vec<(&String, u64)> =
         now.versions.keys().map(|v| (v, recent(v))).filter(|(_, answers)| *answers > 0).collect();
-    let newest = shares.iter().skip(1).map(|(_, answers)| answers).sum::<u64>();
-    let canary = (newest * BAR + all / 2).checked_div(all).unwrap_or(0);
-    let bar: String = (0..BAR).map(|column| if column < BAR - canary { '█' } else { '▒' }).collect();
+    // Each version ends where the sum of the answers up to it does, so that the bar is always full.
+    let ends = shares.iter().scan(0, |sum, (version, answers)| {
+        *sum += answers;
+        Some((*version, *sum * BAR / all))
+    });
+    let ends: Vec<(&String, u64)> = ends.collect();
+    let sign = |column: u64| {
+        let version = ends.iter().find(|(_, end)| column < *end).and_then(|(version, _)| version.parse().ok());
+        version.map_or(' ', |version: usize| SIGNS[version.saturating_sub(1) % SIGNS.len()])
+    };
+    let bar: String = (0..BAR).map(sign).collect();
     let who: Vec<String> = shares.iter().map(|(v, n)| format!("v{v} {}%", (n * 100 + all / 2) / all)).collect();
     let mut text = format!("{bar} {:>4} req/s  {}", all * 1000 / millis.max(1), who.join("  "));
     text.push_str(&match (now.bad(), now.lost()) {
@@ -150,8 +156,8 @@ mod tests {
             ..Counts::default()
         };
         let line = live(&counts(450, 146, 4), &counts(300, 100, 0), 1000, None);
-        assert_eq!(line, "██████████████████▒▒▒▒▒▒  200 req/s  v1 75%  v2 25%  users saw 4 bad answers, 0 lost");
+        assert_eq!(line, "░░░░░░░░░░░░░░░░░░██████  200 req/s  v1 75%  v2 25%  users saw 4 bad answers, 0 lost");
         let quiet = live(&counts(0, 0, 0), &counts(0, 0, 0), 1000, None);
-        assert_eq!(quiet, "████████████████████████    0 req/s    users saw 0 failures");
+        assert_eq!(quiet, "                            0 req/s    users saw 0 failures");
     }
 }

@@ -56,6 +56,7 @@ impl Stage {
     /// The service's file. With few requests the analysis looks less often, so that each look sees enough of them.
     fn spec(&self, rate: u32) -> String {
         let interval = (100_000 / rate).clamp(1000, 5000);
+        let bake = (2 * interval).max(4000);
         // JSON's strings are strings of YAML too.
         let program = serde_json::Value::from(self.program.to_string_lossy().into_owned());
         format!(
@@ -72,7 +73,7 @@ impl Stage {
                interval: 200ms\n\
              \n\
              release:\n  \
-               weights: {{start: 20%, step: 30%, max: 50%, bake: 4s}}\n  \
+               weights: {{start: 20%, step: 30%, max: 50%, bake: {bake}ms}}\n  \
                min_healthy: 1s\n  \
                window: 5s\n  \
                drain: 10s\n\

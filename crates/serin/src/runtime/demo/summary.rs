@@ -86,7 +86,10 @@ impl Facts {
             0 => "none".to_owned(),
             _ => counts.versions.iter().filter(|(_, a)| a.bad > 0).fold(String::new(), |text, (version, a)| {
                 let comma = if text.is_empty() { "" } else { ", " };
-                format!("{text}{comma}{} answered 500 by version {version} itself", a.bad)
+                format!(
+                    "{text}{comma}{} answers of 500, made by version {version} itself: so many it took to find out",
+                    a.bad
+                )
             }),
         };
         row("failures", failures);
