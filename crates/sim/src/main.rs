@@ -105,7 +105,7 @@ fn mutants(args: &Args) -> (bool, String) {
 const STEPS: u32 = 3_000;
 
 fn simulate(args: &Args) -> (bool, String) {
-    let seeds = if args.long { 1_000_000 } else { 3_000 };
+    let seeds = if args.long { 1_000_000 } else { 20_000 };
     let (mut stats, mut broken) = (Stats::default(), 0);
     for seed in (args.seed..).take(seeds) {
         let run = simulator::run(Subject::SOUND, seed, STEPS);

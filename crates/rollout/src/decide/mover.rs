@@ -114,7 +114,7 @@ impl<G: Guards> View<'_, G> {
             if set.desired <= size {
                 continue;
             }
-            let routed = self.seen.route.splits().map(|split| split.routed(slot, set.total)).max().unwrap_or(0);
+            let routed = self.seen.route.splits().map(|split| split.routed(slot, set.present())).max().unwrap_or(0);
             if G::DRAIN && size < routed.saturating_add(set.busy) && !self.seen.due.drain {
                 return Some(Move::Wait(WaitingOn::Drained(slot)));
             }
