@@ -198,7 +198,10 @@ pub fn long() -> Vec<Config> {
         list.push(Config { alone: true, ..Config::new(flow, 2, "first-key-alone", Env { crash: false, ..ALONE }) });
         list.push(Config { missing: 1, ..Config::new(flow, 2, "floor-1-deaths", DEATHS) });
     }
-    list.push(Config::new(Flow::Weights, 2, "anybody", ANYBODY));
+    list.push(Config::new(Flow::Weights, 1, "anybody-2", ANYBODY));
+    list.push(Config::new(Flow::OneByOne, 2, "lazy", Env { lazy: true, undo: false, busy: false, ..LIVING }));
+    list.push(Config::new(Flow::Kept, 2, "lazy", Env { lazy: true, undo: false, busy: false, ..LIVING }));
+    list.push(Config::new(Flow::Direct, 2, "anybody", Env { generations: 1, lower: false, late: false, ..ANYBODY }));
     list.push(Config { search: Search::Compact(28), ..Config::new(Flow::Weights, 2, "mortal", MORTAL) });
     list.push(Config { search: Search::Compact(28), ..Config::new(Flow::Kept, 2, "mortal", MORTAL) });
     list.push(Config { search: Search::Compact(28), ..Config::new(Flow::Kept, 3, "living", LIVING) });
