@@ -206,3 +206,24 @@ fn nobody_parks_a_release_while_requests_are_held() {
     o.intent.park = Some(1);
     assert!(matches!(decide(&plan, &status, &o), Decision::Ask(Write::Resize { slot: 1, to: 1, .. })));
 }
+
+#[test]
+fn an_unseen_set_takes_room() {
+    // After a restart the view of the set that serves has not come yet; there is room for one only.
+    let plan = plan(Preset::InPlace { after: checks() }, 1);
+    let status = status(0, [1, 2], [true, false], step(0, false));
+    let unseen = SetSeen { fresh: false, rev: None, pinned: false, ..set(1, 0, 0) };
+    let o = seen([unseen, SetSeen::EMPTY], Route::plain(Split::all(0, 1)));
+    assert_eq!(decide(&plan, &status, &o), Decision::Wait(WaitingOn::Ready(0)));
+}
+
+#[test]
+fn a_halted_release_in_place_starts_the_good_set_where_there_is_room() {
+    let plan = plan(Preset::InPlace { after: checks() }, 1);
+    let from = Interrupted::Back { why: Why::Aborted, keep: false };
+    let status = status(0, [1, 2], [true, false], Phase::Halted { from });
+    let grow = Decision::Ask(Write::Resize { slot: 0, to: 1, rev: Rev(1), pin: true });
+    assert_eq!(decide(&plan, &status, &seen([SetSeen::EMPTY; 2], Route::NOWHERE)), grow);
+    let o = seen([SetSeen::EMPTY, set(2, 1, 0)], Route::NOWHERE);
+    assert!(matches!(decide(&plan, &status, &o), Decision::Wait(_)), "there is no room beside the other one");
+}

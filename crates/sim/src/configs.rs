@@ -175,6 +175,7 @@ pub fn quick() -> Vec<Config> {
     list.push(Config { alone: true, ..Config::new(Flow::Weights, 1, "first-key-alone", ALONE) });
     list.push(Config::new(Flow::Manual, 1, "living", LIVING));
     list.push(Config::new(Flow::InPlace, 1, "living", LIVING));
+    list.push(Config::new(Flow::InPlace, 1, "mortal", MORTAL));
     list.push(Config::new(Flow::ThreeWeights, 2, "living", Env { undo: false, busy: false, ..LIVING }));
     list.push(Config { missing: 1, ..Config::new(Flow::Weights, 2, "floor-1", LIVING) });
     list.push(Config { missing: 1, ..Config::new(Flow::OneByOne, 2, "floor-1", LIVING) });

@@ -28,6 +28,9 @@ pub(super) enum Mode {
 impl<G: Guards> View<'_, G> {
     /// The next move towards `target`.
     pub(super) fn toward(&self, target: &Target, mode: Mode) -> Move {
+        if let Some(slot) = (0..2).find(|k| self.plan.ceiling != u16::MAX && !self.fresh(*k)) {
+            return Move::Wait(WaitingOn::Ready(slot)); // unknown is not empty: there may be no room
+        }
         let target = &self.within_ceiling(target);
         if let Some(write) = self.grow(target) {
             return Move::Ask(write);
