@@ -24,9 +24,10 @@ pub fn usable_of(set: &SetSeen) -> u16 {
     if set.fresh { set.ready.saturating_sub(set.total.saturating_sub(set.desired)) } else { 0 }
 }
 
-/// What stays ready of a set when its platform keeps `to` instances, whichever it picks.
+/// What stays ready of a set when its platform keeps `to` instances, whichever it picks. Those that it has yet to create
+/// count as there: it may create them and then stop others.
 pub fn usable_after(set: &SetSeen, to: u16) -> u16 {
-    usable_of(&SetSeen { desired: to.min(set.desired), ..*set })
+    if set.fresh { set.ready.saturating_sub(set.present().saturating_sub(to)) } else { 0 }
 }
 
 /// [`usable_of`] for both slots.

@@ -120,7 +120,7 @@ fn permit_lower(limits: &Limits, seen: &Observation, usable: Pair<u16>, slot: Sl
     if !seen.route.acked {
         return Err(Refusal::Unacknowledged);
     }
-    let routed = seen.route.splits().map(|split| split.routed(slot, set.total)).max().unwrap_or(0);
+    let routed = seen.route.splits().map(|split| split.routed(slot, set.present())).max().unwrap_or(0);
     if to < routed {
         return Err(Refusal::Routed(slot));
     }

@@ -175,6 +175,7 @@ pub fn quick() -> Vec<Config> {
     list.push(Config { alone: true, ..Config::new(Flow::Weights, 1, "first-key-alone", ALONE) });
     list.push(Config::new(Flow::Manual, 1, "living", LIVING));
     list.push(Config::new(Flow::InPlace, 1, "living", LIVING));
+    list.push(Config::new(Flow::InPlace, 1, "mortal", MORTAL));
     list.push(Config::new(Flow::ThreeWeights, 2, "living", Env { undo: false, busy: false, ..LIVING }));
     list.push(Config { missing: 1, ..Config::new(Flow::Weights, 2, "floor-1", LIVING) });
     list.push(Config { missing: 1, ..Config::new(Flow::OneByOne, 2, "floor-1", LIVING) });
@@ -198,7 +199,10 @@ pub fn long() -> Vec<Config> {
         list.push(Config { alone: true, ..Config::new(flow, 2, "first-key-alone", Env { crash: false, ..ALONE }) });
         list.push(Config { missing: 1, ..Config::new(flow, 2, "floor-1-deaths", DEATHS) });
     }
-    list.push(Config::new(Flow::Weights, 2, "anybody", ANYBODY));
+    list.push(Config::new(Flow::Weights, 1, "anybody-2", ANYBODY));
+    list.push(Config::new(Flow::OneByOne, 2, "lazy", Env { lazy: true, undo: false, busy: false, ..LIVING }));
+    list.push(Config::new(Flow::Kept, 2, "lazy", Env { lazy: true, undo: false, busy: false, ..LIVING }));
+    list.push(Config::new(Flow::Direct, 2, "anybody", Env { generations: 1, lower: false, late: false, ..ANYBODY }));
     list.push(Config { search: Search::Compact(28), ..Config::new(Flow::Weights, 2, "mortal", MORTAL) });
     list.push(Config { search: Search::Compact(28), ..Config::new(Flow::Kept, 2, "mortal", MORTAL) });
     list.push(Config { search: Search::Compact(28), ..Config::new(Flow::Kept, 3, "living", LIVING) });
@@ -256,4 +260,14 @@ const PINNED: &[(&str, usize)] = &[
     ("one-by-one/2/floor-1-deaths", 417_187),
     ("direct/2/stale", 820_542),
     ("weights/2/stale", 1_221_330),
+    ("in-place/1/mortal", 18_159),
+    ("one-by-one/2/lazy", 162_058),
+    ("kept/2/lazy", 190_165),
+    ("direct/2/anybody", 1_726_893),
+    ("direct/2/first-key-alone", 938_988),
+    ("weights/2/first-key-alone", 1_240_848),
+    ("blue-green/2/first-key-alone", 980_577),
+    ("blue-green/2/stale", 850_593),
+    ("kept/2/stale", 2_354_872),
+    ("one-by-one/2/stale", 2_097_332),
 ];

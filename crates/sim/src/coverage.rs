@@ -160,11 +160,13 @@ impl Coverage {
     }
 }
 
+/// `Window×Resize` cannot be: both sets are whole and pinned when the window opens, and nobody lowers what is pinned.
 const WRITES: &str = "Idle×Claim Idle×Resize Idle×Stop Idle×Route Step×Claim Step×Resize Step×Stop Step×Route \
-    Window×Claim Window×Resize Window×Route Retire×Claim Retire×Resize Retire×Stop Retire×Route Back×Claim \
+    Window×Claim Window×Route Retire×Claim Retire×Resize Retire×Stop Retire×Route Back×Claim \
     Back×Resize Back×Stop Back×Route Halted×Claim Halted×Resize Halted×Route Parked×Claim Parked×Resize Parked×Route";
 const REFUSALS: &str = "Unpinned Capacity Occupied Unacknowledged Routed Busy Needed Floor NotWhole";
-const WAITS: &str = "Nothing Ready Acknowledged Drained Verdict Approval Bake Window Paused Parked Good Drift Platform";
+/// `Platform` is the driver's to say: the core asks again.
+const WAITS: &str = "Nothing Ready Acknowledged Drained Verdict Approval Bake Window Paused Parked Good Drift";
 const WHYS: &str = "Verdict Deadline Unready Aborted Superseded RolledBack Drift";
 const EVENTS: &str = "Serving Replaced Started Reached Accepted Overridden Skipped Lost Promoted WindowClosed GoingBack \
     Halted Recovered Adopted Parked Resumed Ended";

@@ -29,11 +29,13 @@ pub enum Rule {
     Replay,
     /// Both keys agree.
     Agreement,
+    /// There is room.
+    Room,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Rule; 11] = [
+    pub const ALL: [Rule; 12] = [
         Rule::Capacity,
         Rule::RouteWrite,
         Rule::Destruction,
@@ -45,6 +47,7 @@ impl Rule {
         Rule::WayBack,
         Rule::Replay,
         Rule::Agreement,
+        Rule::Room,
     ];
 
     /// The rule with this number.
@@ -76,6 +79,7 @@ impl Rule {
             Rule::WayBack => "I5: only a proven revision becomes the one to go back to",
             Rule::Replay => "I8: a write that lands twice does what it does once",
             Rule::Agreement => "I9: the first key never asks for what the second key refuses on the same view",
+            Rule::Room => "no set grows beyond the room that there is for both",
         }
     }
 }
@@ -188,4 +192,11 @@ pub fn share(plan: &Plan, status: &Status, route: &Route, in_force: &[Split], us
 /// I5: see [`Rule::Pinned`].
 pub fn pinned(set: &[Set; 2], route: &Route) -> bool {
     (0..2).all(|k| !route.reaches(k) || set[k].pinned)
+}
+
+/// See [`Rule::Room`]. `to` instances are asked for in `slot`.
+pub fn room(set: &[Set; 2], slot: Slot, to: u8, ceiling: u16) -> bool {
+    let beside = &set[other(slot)];
+    let most = u16::from(to) + u16::from(beside.desired.max(beside.total()));
+    to <= set[slot].desired || most <= ceiling
 }

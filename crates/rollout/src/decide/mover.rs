@@ -28,6 +28,9 @@ pub(super) enum Mode {
 impl<G: Guards> View<'_, G> {
     /// The next move towards `target`.
     pub(super) fn toward(&self, target: &Target, mode: Mode) -> Move {
+        if let Some(slot) = (0..2).find(|k| self.plan.ceiling != u16::MAX && !self.fresh(*k)) {
+            return Move::Wait(WaitingOn::Ready(slot)); // unknown is not empty: there may be no room
+        }
         let target = &self.within_ceiling(target);
         if let Some(write) = self.grow(target) {
             return Move::Ask(write);
@@ -114,7 +117,7 @@ impl<G: Guards> View<'_, G> {
             if set.desired <= size {
                 continue;
             }
-            let routed = self.seen.route.splits().map(|split| split.routed(slot, set.total)).max().unwrap_or(0);
+            let routed = self.seen.route.splits().map(|split| split.routed(slot, set.present())).max().unwrap_or(0);
             if G::DRAIN && size < routed.saturating_add(set.busy) && !self.seen.due.drain {
                 return Some(Move::Wait(WaitingOn::Drained(slot)));
             }

@@ -49,7 +49,7 @@ impl<G: Guards> View<'_, G> {
         let n = self.plan.limits.replicas;
         let (set, good) = (&self.seen.set[self.good], self.good);
         if (set.desired < n || !set.pinned)
-            && self.plan.ceiling == u16::MAX
+            && self.has_room(n)
             && let Some(rev) = self.rev_of(good)
         {
             return Decision::Ask(Write::Resize { slot: good, to: n.max(set.desired), rev, pin: true });
@@ -61,6 +61,13 @@ impl<G: Guards> View<'_, G> {
                 Interrupted::Back { why, .. } => why,
             })),
         }
+    }
+
+    /// Whether the good slot may have `size` instances beside what is in the other one.
+    fn has_room(&self, size: u16) -> bool {
+        let [a, b] = [&self.seen.set[self.good], &self.seen.set[self.side]];
+        let most = u32::from(size.max(a.present())) + u32::from(b.present());
+        self.plan.ceiling == u16::MAX || (a.fresh && b.fresh && most <= u32::from(self.plan.ceiling))
     }
 
     fn leave_halt(&self, from: Interrupted) -> Option<Decision> {

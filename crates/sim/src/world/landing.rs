@@ -88,6 +88,7 @@ impl World {
                 let floor = self.plan.limits.floor;
                 let lowers = to < s.set[slot].desired;
                 let sound = !lowers || invariants::destruction(&s.set, flight.seen, slot, to, &in_force, floor);
+                let room = invariants::room(&s.set, slot, to, self.plan.ceiling);
                 let set = &mut s.set[slot];
                 (set.rev, set.desired, set.pinned) = (rev, to, pin);
                 if other {
@@ -96,7 +97,8 @@ impl World {
                 if lowers && sound {
                     self.owe(s); // what was lost since the read is the world's
                 }
-                if other { Some(Rule::Identity) } else { (!sound).then_some(Rule::Destruction) }
+                let broken = [(other, Rule::Identity), (!sound, Rule::Destruction), (!room, Rule::Room)];
+                broken.into_iter().find(|(broken, _)| *broken).map(|(_, rule)| rule)
             }
             Write::Rewrite { slot, rev } => {
                 let routed = self.routed(s, slot) > 0;
