@@ -69,6 +69,12 @@ pub const VERBS: &[Verb] = &[
         perform: crate::show::flow::perform,
     },
     Verb {
+        name: "show examples",
+        words: "",
+        about: "every example as its page says it: served, released anew under requests, ended",
+        perform: crate::examples::perform,
+    },
+    Verb {
         name: "parts podinfo",
         words: "VERSION…",
         about: "builds the application of the examples in several versions and sends each a little load",

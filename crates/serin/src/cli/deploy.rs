@@ -81,7 +81,7 @@ impl Deploy {
         if self.detach {
             return Ok(ExitCode::from(exit::DONE));
         }
-        let end = follow(client, *rollout, *after, self.timeout.map(Time::get), terminal).await?;
+        let end = follow(client, (*rollout, revision), *after, self.timeout.map(Time::get), terminal).await?;
         Ok(report(&end, *rollout, client, terminal))
     }
 }

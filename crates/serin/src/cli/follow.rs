@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use serin_api::{Client, ClientError, Ending, EventView, Level, StatusView};
+use serin_api::{Client, ClientError, Ending, EventView, Level, StatusView, Track};
 
 use super::{
     Failure, Output, Terminal, exit,
@@ -42,15 +42,15 @@ impl End {
     }
 }
 
-/// Follows rollout `number` from the events after `after` on.
+/// Follows the rollout `number` of `revision` from the events after `after` on.
 pub(super) async fn follow(
     client: &Client,
-    number: u64,
+    (number, revision): (u64, &str),
     after: u64,
     patience: Option<Duration>,
     terminal: &Terminal,
 ) -> Result<End, Failure> {
-    let mut telling = Telling { client, number, after, terminal, drawn: false, away: false };
+    let mut telling = Telling { client, number, revision, after, terminal, drawn: false, away: false };
     let patience = async {
         match patience {
             Some(patience) => tokio::time::sleep(patience).await,
@@ -69,6 +69,8 @@ pub(super) async fn follow(
 struct Telling<'a> {
     client: &'a Client,
     number: u64,
+    /// What it brings.
+    revision: &'a str,
     /// Sequence number of the last event that was told.
     after: u64,
     terminal: &'a Terminal,
@@ -114,12 +116,23 @@ impl Telling<'_> {
                     self.after = event.seq;
                     self.event(&event);
                     if event.key.is_some_and(|k| k.rollout == self.number) && let Some(ending) = event.ending {
-                        return Ok(Some(ending));
+                        if event.kind != "serving" || self.serves().await? {
+                            return Ok(Some(ending));
+                        }
+                        self.number += 1;
                     }
                 }
                 _ = redraw.tick(), if self.terminal.live => self.draw(&self.client.status().await?),
             }
         }
+    }
+
+    /// Whether it is the followed revision that serves. While the first revision of a service had not proved itself, a
+    /// deploy may have replaced it or not: then its own rollout is the next one.
+    async fn serves(&self) -> Result<bool, ClientError> {
+        let status = self.client.status().await?;
+        let stable = status.slots.iter().filter(|slot| slot.track == Some(Track::Stable));
+        Ok(stable.filter_map(|slot| slot.revision.as_ref()).any(|found| found.long == self.revision))
     }
 
     fn event(&mut self, event: &EventView) {
