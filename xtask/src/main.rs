@@ -9,6 +9,7 @@ mod guard;
 mod hostile;
 mod json;
 mod list;
+mod model;
 mod options;
 mod parts;
 mod process;

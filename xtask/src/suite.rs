@@ -20,6 +20,10 @@ struct Step {
 const STEPS: &[Step] = &[
     Step { verb: "tidy", minutes: 12 },
     Step { verb: "unit", minutes: 15 },
+    Step { verb: "check", minutes: 6 },
+    Step { verb: "mutants", minutes: 6 },
+    Step { verb: "sim", minutes: 6 },
+    Step { verb: "sweep", minutes: 4 },
     Step { verb: "parts podinfo", minutes: 10 },
     Step { verb: "fuzz", minutes: 6 },
     Step { verb: "differential", minutes: 6 },

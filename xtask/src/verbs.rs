@@ -87,6 +87,30 @@ pub const VERBS: &[Verb] = &[
         perform: crate::hostile::differential,
     },
     Verb {
+        name: "check",
+        words: "",
+        about: "every reachable state of the decision core in small worlds: no rule broken, and a way to rest from each",
+        perform: crate::model::check,
+    },
+    Verb {
+        name: "mutants",
+        words: "",
+        about: "every guard of the core taken away, and known outages by name: each must be caught",
+        perform: crate::model::mutants,
+    },
+    Verb {
+        name: "sim",
+        words: "",
+        about: "seeded runs of the core in larger worlds, under faults and then healed",
+        perform: crate::model::sim,
+    },
+    Verb {
+        name: "sweep",
+        words: "",
+        about: "the controller killed around every write of every flow",
+        perform: crate::model::sweep,
+    },
+    Verb {
         name: "bench proxy",
         words: "",
         about: "the proxy's CPU per request, latency and memory beside HAProxy and nginx",

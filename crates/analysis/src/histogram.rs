@@ -25,6 +25,7 @@ const ROOTS: [u64; 7] = [
 
 /// The bucket whose half-open range holds `nanos`. Exact at every boundary.
 #[must_use]
+#[inline]
 pub const fn bucket(nanos: u64) -> usize {
     if nanos < 1 << 10 {
         return 0;

@@ -64,6 +64,10 @@ pub trait Controller: Send + Sync + 'static {
     fn history(&self, limit: usize) -> impl Future<Output = Result<Vec<RolloutView>, ApiError>> + Send;
     /// One rollout with all that is known of it; `None`: there is none with that number.
     fn rollout(&self, number: u64) -> impl Future<Output = Result<Option<RolloutDetail>, ApiError>> + Send;
+    /// What the data plane counted, in its own shape: per track, instance and generation of the route.
+    fn measures(&self) -> impl Future<Output = Result<serde_json::Value, ApiError>> + Send {
+        std::future::ready(Err(ApiError::new(501, "this controller has no counters of its own", "ask its data plane")))
+    }
     /// Lines of output. The receiver ends when there are no more, and is dropped when nobody wants more.
     fn logs(&self, query: LogQuery) -> impl Future<Output = Result<mpsc::Receiver<LogLine>, ApiError>> + Send;
 }

@@ -50,12 +50,13 @@ pub fn router<C: Controller>(controller: Arc<C>) -> Router {
         .route("/v1/deploy", post(deploy::<C>).layer(DefaultBodyLimit::max(MAX_SPEC_BYTES)))
         .route("/v1/history", get(history::<C>))
         .route("/v1/history/{number}", get(rollout::<C>))
+        .route("/v1/measures", get(measures::<C>))
         .route("/v1/logs", get(logs::<C>))
         .fallback(async || {
             ApiError::new(
                 404,
                 "there is nothing at this path",
-                "the paths are /v1/status, /v1/events, /v1/commands, /v1/deploy, /v1/history and /v1/logs",
+                "the paths are /v1/status, /v1/events, /v1/commands, /v1/deploy, /v1/history, /v1/measures and /v1/logs",
             )
         })
         .method_not_allowed_fallback(async || {
@@ -188,6 +189,10 @@ async fn rollout<C: Controller>(State(c): State<Arc<C>>, Segment(text): Segment<
     let missing = || ApiError::new(404, format!("there is no rollout {text}"), "`serin history` lists them");
     let number = text.parse().map_err(|_| missing())?;
     Ok(Json(c.rollout(number).await?.ok_or_else(missing)?).into_response())
+}
+
+async fn measures<C: Controller>(State(c): State<Arc<C>>) -> Result<Response, ApiError> {
+    Ok(Json(c.measures().await?).into_response())
 }
 
 async fn logs<C: Controller>(State(c): State<Arc<C>>, params: Params) -> Result<Response, ApiError> {

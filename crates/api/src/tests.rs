@@ -219,7 +219,7 @@ async fn history_and_logs_arrive_whole() {
 #[tokio::test]
 async fn errors_say_what_to_do() {
     let mut r = start().await;
-    let request = |spec| DeployRequest { spec, force: false, by: "ann".into(), changes: vec![] };
+    let request = |spec| DeployRequest { spec, force: false, file_hash: None, by: "ann".into(), changes: vec![] };
     let error = r.client.deploy(&request(serde_json::json!({"bad": true}))).await.unwrap_err();
     assert_eq!(error.to_string(), "this spec is bad\nwrite a good one");
     let large = "x".repeat(9 << 20);

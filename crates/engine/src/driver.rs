@@ -46,6 +46,8 @@ pub struct Driver<F, R, M, C> {
     trouble: Option<String>,
     /// A commit failed: it may be there nevertheless, so the state is read again before anything is decided.
     doubtful: bool,
+    /// What the last decision was made on.
+    looked: Option<Observation>,
     /// What it waits for, and since when on the wall clock.
     waiting: Option<(WaitingOn, u64)>,
     publish: watch::Sender<Option<Arc<Snapshot>>>,
@@ -83,6 +85,7 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
             failed: None,
             trouble: None,
             doubtful: false,
+            looked: None,
             waiting: None,
             publish,
         })
@@ -117,7 +120,7 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
         if self.waiting.is_none_or(|(on, _)| on != waiting) {
             self.waiting = Some((waiting, self.parts.clock.wall_ms()));
         }
-        if let Ok(seen) = self.observe().await {
+        if let Some(seen) = self.looked.take() {
             self.show(seen, waiting);
         }
         result.map(|_| waiting)
@@ -134,7 +137,9 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
             let Some(saved) = &self.saved else { return Ok(None) };
             let (plan, status) = (saved.plan().clone(), saved.status);
             let seen = self.observe().await.map_err(RoundError::Observe)?;
-            match decide(&plan, &status, &seen) {
+            let decision = decide(&plan, &status, &seen);
+            self.looked = Some(seen);
+            match decision {
                 Decision::Wait(on) => {
                     self.failed = None;
                     self.renew().await;
@@ -143,7 +148,9 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
                 Decision::Save(next, events) => self.save(next, &events)?,
                 Decision::Ask(write) => {
                     let fresh = self.observe().await.map_err(RoundError::Observe)?;
-                    if let Err(refusal) = permit(&plan.limits, &fresh, &write) {
+                    let permitted = permit(&plan.limits, &fresh, &write);
+                    self.looked = Some(fresh);
+                    if let Err(refusal) = permitted {
                         self.failed = Some(WriteError::Refused(refusal));
                         self.trouble = Some(format!("{write:?} is not permitted now: {refusal:?}"));
                         self.renew().await;

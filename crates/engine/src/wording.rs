@@ -67,7 +67,9 @@ fn going_back(why: Why, about: &About<'_>) -> String {
     match why {
         Why::Verdict if about.measured.is_empty() => format!("Rolling back {name} failed checks threshold reached"),
         Why::Verdict => {
-            format!("Rolling back {name} failed checks threshold reached {}: {}", about.failed, about.measured)
+            // The measurement alone: how many rounds failed is said already.
+            let measured = about.measured.split(" (failed ").next().unwrap_or_default();
+            format!("Rolling back {name} failed checks threshold reached {}: {measured}", about.failed)
         }
         Why::Deadline => format!("Rolling back {name} progress deadline exceeded"),
         Why::Unready => format!("Rolling back {name} the new revision is not ready any more"),

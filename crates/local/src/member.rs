@@ -11,7 +11,9 @@ use serin_supervisor::program::Program;
 use serin_supervisor::reserve::{self, Choice};
 use serin_supervisor::template;
 use serin_supervisor::{Found, Instance, Phase, State, limits};
+use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -129,6 +131,13 @@ pub(crate) fn read_badge(dir: &Path) -> Result<Badge, String> {
     serde_json::from_slice(&text).map_err(|error| format!("{} cannot be understood: {error}", path.display()))
 }
 
+/// Only its owner may read it: a revision's variables may be secrets.
+fn write_badge(path: &Path, text: &[u8]) -> Result<(), String> {
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.create(true).write(true).truncate(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(text)).map_err(|error| format!("{}: {error}", path.display()))
+}
+
 /// Starts an instance. Its directory, port, config files and badge are there before its shim is.
 pub(crate) fn create(layout: &Layout, badge: &Badge, service: &str, cgroups: &Cgroups) -> Result<Instance, String> {
     let instances = layout.instances();
@@ -139,7 +148,7 @@ pub(crate) fn create(layout: &Layout, badge: &Badge, service: &str, cgroups: &Cg
     std::fs::create_dir_all(&instances).map_err(|error| format!("{}: {error}", instances.display()))?;
     let port = reserve::port(&instances, &dir, &choice).map_err(|error| error.to_string())?;
     let text = serde_json::to_vec_pretty(badge).map_err(|error| error.to_string())?;
-    std::fs::write(dir.join(BADGE), text).map_err(|error| format!("{}: {error}", dir.join(BADGE).display()))?;
+    write_badge(&dir.join(BADGE), &text)?;
     let program = template::render(program(what, &id, cgroups)?, &what.config, &dir, Some(port))
         .map_err(|error| error.to_string())?;
     Instance::create(&dir, &program).map_err(|error| error.to_string())

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serin_engine::PortError;
 use serin_rollout::{Pair, Rev, Slot};
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
 /// The order for one slot.
@@ -83,7 +84,9 @@ impl Orders {
             |error: std::io::Error| PortError::Failed(format!("{} cannot be written: {error}", self.path.display()));
         let text = serde_json::to_vec_pretty(&content).map_err(|error| failed(error.into()))?;
         let new = self.path.with_extension("json.new");
-        let mut file = std::fs::File::create(&new).map_err(failed)?;
+        // Only its owner may read it: a revision's variables may be secrets.
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.create(true).write(true).truncate(true).mode(0o600).open(&new).map_err(failed)?;
         file.write_all(&text).and_then(|()| file.sync_all()).map_err(failed)?;
         std::fs::rename(&new, &self.path).map_err(failed)?;
         if let Some(dir) = self.path.parent() {

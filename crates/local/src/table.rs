@@ -85,3 +85,85 @@ impl InForce {
         RouteSeen { accepted, acked: report.acknowledged == report.version, in_force }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoints(slot: usize, count: usize) -> Vec<Endpoint> {
+        let address = |n: usize| ([127, 0, 0, 1], (9_000 + 100 * slot + n) as u16).into();
+        (0..count).map(|n| Endpoint { id: format!("{slot}-{n}"), address: address(n), ready: true }).collect()
+    }
+
+    fn content(route: Route, counts: Pair<usize>) -> Content {
+        let endpoints = [endpoints(0, counts[0]), endpoints(1, counts[1])];
+        Content { route, lease_ms: 2_000, good: 0, endpoints, settings: protocol::Settings::default() }
+    }
+
+    fn report(version: u64, acknowledged: u64, route: Route) -> Report {
+        Report {
+            epoch: 1,
+            version,
+            acknowledged,
+            generation: 1,
+            split: Some(to_proxy(route.split, [9, 9])),
+            fallback: route.fallback.map(|split| to_proxy(split, [9, 9])),
+            falling_back: None,
+            lease_left_ms: route.lease.then_some(500),
+            circuit: vec![],
+            held: 0,
+            instances: vec![],
+            draining: false,
+            workers: 1,
+        }
+    }
+
+    fn leased(share: u16) -> Route {
+        Route { split: Split::share_to(1, share), fallback: Some(Split::all(0, 2)), lease: true }
+    }
+
+    #[test]
+    fn a_table_says_what_the_route_says_and_the_proxy_takes_it() {
+        let table = content(leased(500), [2, 2]).table(3, 7, 4);
+        assert_eq!((table.epoch, table.version, table.generation), (3, 7, 4));
+        assert_eq!(table.split, protocol::Split::Weighted([9_500, 500]));
+        assert_eq!(table.fallback, Some(protocol::Split::Members([2, 0])));
+        assert_eq!(table.lease_ms, Some(2_000));
+        assert_eq!([table.slots[0].track, table.slots[1].track], [Track::Stable, Track::Canary]);
+        table.check().unwrap();
+        let turned = Content { good: 1, ..content(leased(500), [2, 2]) }.table(3, 7, 4);
+        assert_eq!(turned.slots[1].track, Track::Stable);
+    }
+
+    #[test]
+    fn a_member_that_is_gone_does_not_make_the_table_unusable() {
+        let table = content(Route::plain(Split::all(0, 2)), [1, 0]).table(1, 1, 1);
+        assert_eq!(table.split, protocol::Split::Members([1, 0]));
+        assert_eq!(table.lease_ms, None);
+        table.check().unwrap();
+    }
+
+    #[test]
+    fn what_a_worker_may_still_go_by_is_in_force() {
+        let mut in_force = InForce::default();
+        let (old, new) = (Route::plain(Split::all(0, 2)), leased(500));
+        in_force.accepted(1, old);
+        in_force.accepted(2, new);
+        let seen = in_force.seen(&report(2, 1, new), Some(new));
+        assert!(!seen.acked && seen.accepted == new);
+        assert!(seen.in_force.contains(&old.split) && seen.in_force.contains(&new.split));
+        in_force.acknowledged(2);
+        let seen = in_force.seen(&report(2, 2, new), Some(new));
+        assert!(seen.acked);
+        assert!(seen.in_force.contains(&Split::all(0, 2)), "the fallback counts as in force");
+        assert!(!seen.in_force.contains(&Split::share_to(1, 9_999)));
+    }
+
+    #[test]
+    fn the_route_of_an_earlier_controller_is_read_from_the_proxy() {
+        let in_force = InForce::default();
+        assert_eq!(in_force.seen(&report(9, 9, leased(500)), None).accepted, leased(500));
+        let nothing = Report { split: None, fallback: None, ..report(0, 0, Route::NOWHERE) };
+        assert_eq!(in_force.seen(&nothing, None).accepted, Route::NOWHERE);
+    }
+}

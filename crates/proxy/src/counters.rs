@@ -1,10 +1,8 @@
 //! Counts with one writer each and any number of readers: plain loads and stores, no locked instruction.
 use crate::protocol::Counts;
+use serin_analysis::{BUCKETS, bucket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use std::time::Duration;
-
-/// Buckets grow by 2^(1/8); the first ends at 2^10 ns, the last takes everything from 2^40 ns on.
-pub const BUCKETS: usize = 8 * 30 + 1;
 
 /// Statuses that the proxy itself answers with.
 pub const OWN_STATUSES: [u16; 8] = [400, 408, 431, 501, 502, 503, 504, 500];
@@ -159,45 +157,9 @@ pub fn bump(counter: &AtomicU64) {
     add(counter, 1);
 }
 
-/// The bucket whose half-open range holds `nanos`.
-pub fn bucket(nanos: u64) -> usize {
-    /// 2^(i/8) with 63 bits of fraction, for i = 1..=7, rounded up.
-    const BOUNDS: [u64; 7] = [
-        0x8b95_c1e3_ea8b_d6e7,
-        0x9837_f051_8db8_a970,
-        0xa5fe_d6a9_b151_38eb,
-        0xb504_f333_f9de_6485,
-        0xc567_2a11_5506_dade,
-        0xd744_fcca_d69d_6af5,
-        0xeac0_c6e7_dd24_392f,
-    ];
-    if nanos < 1 << 10 {
-        return 0;
-    }
-    let power = 63 - nanos.leading_zeros();
-    let mantissa = nanos << nanos.leading_zeros();
-    let eighth = BOUNDS.iter().filter(|b| mantissa >= **b).count();
-    (8 * (power as usize - 10) + eighth + 1).min(BUCKETS - 1)
-}
-
-/// Where a bucket's range ends, in nanoseconds; the last has no end.
-pub fn bucket_end(bucket: usize) -> f64 {
-    if bucket >= BUCKETS - 1 { f64::INFINITY } else { 1024.0 * 2f64.powf(bucket as f64 / 8.0) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_bucket_holds_what_lies_below_its_end() {
-        for at in 1..BUCKETS - 1 {
-            let end = bucket_end(at);
-            assert_eq!(bucket(end.ceil() as u64 - 1), at, "{end}");
-            assert_eq!(bucket(end.ceil() as u64 + 1), at + 1, "{end}");
-        }
-        assert_eq!((bucket(0), bucket(1023), bucket(1024), bucket(u64::MAX)), (0, 0, 1, BUCKETS - 1));
-    }
 
     #[test]
     fn what_is_open_can_only_be_too_high() {

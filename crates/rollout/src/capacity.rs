@@ -24,6 +24,11 @@ pub fn usable_of(set: &SetSeen) -> u16 {
     if set.fresh { set.ready.saturating_sub(set.total.saturating_sub(set.desired)) } else { 0 }
 }
 
+/// What stays ready of a set when its platform keeps `to` instances, whichever it picks.
+pub fn usable_after(set: &SetSeen, to: u16) -> u16 {
+    usable_of(&SetSeen { desired: to.min(set.desired), ..*set })
+}
+
 /// [`usable_of`] for both slots.
 pub fn usable(seen: &Observation) -> Pair<u16> {
     [usable_of(&seen.set[0]), usable_of(&seen.set[1])]

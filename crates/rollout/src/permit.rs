@@ -1,8 +1,8 @@
 //! The second key. Read this first: whatever asks for a write, be it [`crate::decide`], a person or a bug, nothing
 //! happens unless this allows it. It knows sizes, readiness, freshness and splits, and nothing else.
-use crate::capacity::{carries, served, usable};
+use crate::capacity::{carries, served, usable, usable_after};
 use crate::guards::{Guards, Sound};
-use crate::observation::{Observation, Write};
+use crate::observation::{Observation, RouteSeen, Write};
 use crate::split::{Pair, Route, Slot, other};
 use serde::{Deserialize, Serialize};
 
@@ -64,7 +64,7 @@ pub fn permit_with<G: Guards>(limits: &Limits, seen: &Observation, write: &Write
             }
             if to < set.desired {
                 permit_lower(limits, seen, usable, slot, to)
-            } else if set.pinned && !pin && seen.route.reaches(slot) && seen.route.reaches(other(slot)) {
+            } else if set.pinned && !pin && seen.route.reaches(slot) && !rests_on(&seen.route, slot) {
                 Err(Refusal::Unpinned(slot))
             } else if set.pinned && !pin && !seen.route.acked {
                 Err(Refusal::Unacknowledged)
@@ -84,6 +84,11 @@ pub fn permit_with<G: Guards>(limits: &Limits, seen: &Observation, write: &Write
             }
         }
     }
+}
+
+/// Whether everything goes to `slot`, so that whoever scales it sees the traffic that it has to carry.
+fn rests_on(route: &RouteSeen, slot: Slot) -> bool {
+    route.accepted.split.reaches(slot) && !route.reaches(other(slot))
 }
 
 /// Both splits of the route go only to sets that stay, and are carried; or, degraded, each serves something and no less
@@ -123,7 +128,7 @@ fn permit_lower(limits: &Limits, seen: &Observation, usable: Pair<u16>, slot: Sl
         return Err(Refusal::Busy(slot));
     }
     let mut left = usable;
-    left[slot] = left[slot].min(to);
+    left[slot] = usable_after(set, to);
     if seen.route.splits().any(|split| split.reaches(slot) && !carries(split, left, limits.floor)) {
         return Err(Refusal::Needed(slot));
     }

@@ -11,6 +11,7 @@ struct World {
     writes: usize,
     verdict: Verdict,
     breaks: Option<Slot>,
+    young: bool,
     least: u16,
     most: u16,
 }
@@ -28,7 +29,18 @@ impl World {
         };
         let status = Status::first(Rev(1));
         let verdict = Verdict::Pass;
-        World { plan, status, seen, events: vec![], writes: 0, verdict, breaks: None, least: u16::MAX, most: 0 }
+        World {
+            plan,
+            status,
+            seen,
+            events: vec![],
+            writes: 0,
+            verdict,
+            breaks: None,
+            young: false,
+            least: u16::MAX,
+            most: 0,
+        }
     }
 
     /// Runs until nothing changes any more.
@@ -101,7 +113,7 @@ impl World {
                 set.ready += 1;
                 return true;
             }
-            if set.healthy < set.ready {
+            if set.healthy < set.ready && !self.young {
                 set.healthy += 1;
                 return true;
             }
@@ -227,5 +239,19 @@ fn a_first_revision_that_never_served_is_replaced() {
             world.run();
             assert_eq!(world.serving(), Some(Rev(2)), "{name} n={n}: {:?} {:?}", world.status, world.seen);
         }
+    }
+}
+
+#[test]
+fn a_first_revision_that_serves_is_never_replaced_without_a_canary() {
+    for (name, plan) in presets(1) {
+        let mut world = World::new(plan);
+        world.young = true;
+        world.run();
+        assert!(world.seen.route.reaches(0), "{name}: it serves before it has been healthy for long");
+        (world.young, world.seen.intent.wanted) = (false, Rev(2));
+        world.run();
+        assert!(world.events.contains(&Event::Started(Rev(2))), "{name}: {:?}", world.events);
+        assert!(!world.events.contains(&Event::Replaced(Rev(2))), "{name}");
     }
 }

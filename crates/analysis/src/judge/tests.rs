@@ -1,3 +1,5 @@
+//! Judging, rule by rule.
+
 use super::*;
 use crate::{Metric, Ppm, Value};
 use alloc::vec;

@@ -1,3 +1,5 @@
+//! Measuring, metric by metric.
+
 use super::*;
 use crate::Histogram;
 use alloc::vec::Vec;

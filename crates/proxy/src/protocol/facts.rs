@@ -140,7 +140,7 @@ pub struct Counts {
     /// Requests sent after a table without the instance was acknowledged. Anything but 0 is a defect.
     pub started_after_ack: u64,
     /// Time from the choice of the instance to the end of the response, as (bucket, count); buckets as in
-    /// `counters::bucket`. Empty buckets are left out.
+    /// `serin_analysis::bucket`. Empty buckets are left out.
     pub latency: Vec<(u16, u64)>,
 }
 

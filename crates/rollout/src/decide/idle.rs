@@ -17,9 +17,11 @@ impl<G: Guards> View<'_, G> {
             let free = self.seen.set[self.side].is_empty() && !self.seen.route.reaches(self.side);
             match (self.status.proven[self.good], free) {
                 (true, true) => return self.start(wanted),
-                (false, true) => return self.replace(wanted),
-                (false, false) => return self.clear(),
                 (true, false) => {}
+                (false, _) if self.serves_whole() => return self.first_serves(),
+                (false, true) => return self.replace(wanted),
+                (false, false) if self.side_serves() => return self.take_what_serves(),
+                (false, false) => return self.clear(),
             }
         }
         let rest = Target::rest(self.good, self.plan.limits.replicas);
@@ -58,13 +60,32 @@ impl<G: Guards> View<'_, G> {
         self.save(status, vec![Event::Replaced(rev)])
     }
 
+    /// The good slot carries everything alone, in every data plane: what serves is never replaced without a canary,
+    /// however young it is.
+    fn serves_whole(&self) -> bool {
+        let alone = self.seen.route.accepted == Route::plain(self.all(self.good)) && self.acked();
+        alone && self.fresh(self.good) && self.whole(self.good)
+    }
+
+    /// Traffic goes to the other slot alone, and something of it is served there.
+    fn side_serves(&self) -> bool {
+        let split = self.seen.route.accepted.split;
+        split.reaches(self.side) && !split.reaches(self.good) && self.usable[self.side] > 0
+    }
+
+    /// Two sets that never were good, and traffic on the wrong one: what serves is not cleared away, it is the good one.
+    fn take_what_serves(&self) -> Decision {
+        let status = crate::Status { good: self.side, ..*self.status };
+        self.save(status, vec![Event::Adopted(self.side)])
+    }
+
     /// Makes the other slot free, while nothing serves anyway.
     fn clear(&self) -> Decision {
         let mut target = Target::rest(self.good, self.plan.limits.replicas);
         target.route = if self.seen.route.reaches(self.side) { Route::NOWHERE } else { self.seen.route.accepted };
         match self.toward(&target, Mode::Home) {
             Move::Ask(write) => Decision::Ask(write),
-            Move::Wait(on) => Decision::Wait(on),
+            Move::Wait(on) => self.rescue(true).map_or(Decision::Wait(on), |route| Decision::Ask(Write::Route(route))),
             Move::There => Decision::Wait(WaitingOn::Drained(self.side)),
         }
     }

@@ -71,7 +71,7 @@ impl<G: Guards> View<'_, G> {
     fn with_safe_fallback(&self, route: Route) -> Route {
         let accepted = &self.seen.route.accepted;
         let safe = |split: Split| {
-            let stays = accepted.split == route.split && accepted.fallback == Some(split);
+            let stays = *accepted == route && route.fallback == Some(split);
             self.carried(split) || (stays && self.serves(split) > 0)
         };
         let fallback = route.fallback.filter(|split| safe(*split));
@@ -92,6 +92,9 @@ impl<G: Guards> View<'_, G> {
         if !(self.carried(wish.split) || ready) {
             let short = (0..2).find(|k| wish.split.reaches(*k) && self.usable[*k] < self.plan.limits.replicas);
             return Move::Wait(WaitingOn::Ready(short.unwrap_or(self.good)));
+        }
+        if let Some(slot) = (0..2).find(|k| wish.reaches(*k) && G::PIN && !self.seen.set[*k].pinned) {
+            return Move::Wait(WaitingOn::Ready(slot)); // its view is older than the write that pins it
         }
         if let Some(slot) = (0..2).find(|k| wish.reaches(*k) && self.seen.set[*k].total > self.seen.set[*k].desired) {
             return Move::Wait(WaitingOn::Drained(slot));
@@ -137,7 +140,7 @@ impl<G: Guards> View<'_, G> {
     /// that the floor needs.
     fn survives(&self, slot: Slot, size: u16) -> bool {
         let mut left = self.usable;
-        left[slot] = left[slot].min(size);
+        left[slot] = crate::capacity::usable_after(&self.seen.set[slot], size);
         let carried = |split: Split| crate::capacity::carries(split, left, self.floor());
         let nothing_lost = self.fresh(slot) && left == self.usable;
         self.seen.route.splits().all(|split| !split.reaches(slot) || carried(split))

@@ -25,7 +25,8 @@ impl<G: Guards> View<'_, G> {
                 if let Some(route) = self.rescue(true) {
                     return Decision::Ask(Write::Route(route));
                 }
-                if self.seen.due.healthy && self.fresh(self.good) && !self.whole(self.good) {
+                let asked_for = self.seen.set[self.good].desired >= self.plan.limits.replicas;
+                if self.seen.due.healthy && asked_for && self.fresh(self.good) && !self.whole(self.good) {
                     let phase = Phase::Halted { from: Interrupted::Back { why, keep } };
                     return self.save(self.to_phase(phase, Armed::NONE), vec![Event::Halted(self.good)]);
                 }
@@ -74,7 +75,8 @@ impl<G: Guards> View<'_, G> {
             return Some(self.recover(from));
         }
         let alone = !self.seen.route.reaches(self.good) && self.acked() && self.whole(self.side);
-        if !alone {
+        let drifted = self.seen.set[self.side].rev != self.status.rev[self.side];
+        if !alone || drifted {
             return None;
         }
         let key = self.status.key()?;
@@ -130,10 +132,8 @@ impl<G: Guards> View<'_, G> {
             let attempt = attempt.saturating_add(1);
             return self.enter(InStep::begin(step, attempt), vec![Event::Resumed(key)]);
         }
-        if !self.carried(split)
-            && let Some(route) = self.rescue(false)
-        {
-            return Decision::Ask(Write::Route(route));
+        if let Some(decision) = self.relieve() {
+            return decision;
         }
         let size = [0, 1].map(|k: usize| self.seen.set[k].desired);
         let home = self.all(self.good);

@@ -22,6 +22,9 @@ impl<G: Guards> View<'_, G> {
             let phase = Phase::Settling { leg: Leg::Retire, step, attempt };
             return self.save(self.to_phase(phase, Armed::NONE), vec![Event::WindowClosed]);
         }
+        if let Some(decision) = self.relieve() {
+            return decision;
+        }
         let n = self.plan.limits.replicas;
         let mut size = [n, n];
         size[self.side] = self.seen.set[self.side].desired;
@@ -33,8 +36,12 @@ impl<G: Guards> View<'_, G> {
         }
     }
 
-    /// Why the release returns to the old set, while that is warm.
+    /// Why the release returns to the old set, while that is warm. A set that somebody gave another revision is no way
+    /// back.
     fn flips(&self) -> Option<Why> {
+        if self.seen.set[self.side].rev != self.status.rev[self.side] {
+            return None;
+        }
         let intent = &self.seen.intent;
         let back = Some(intent.wanted) == self.status.rev[self.side];
         if back || self.is_named(intent.rollback) || self.is_named(intent.abort) {
@@ -70,8 +77,13 @@ impl<G: Guards> View<'_, G> {
         if !G::CLEAN_ROUTE {
             rest.route = self.seen.route.accepted;
         }
-        if self.new_is_down() && self.seen.set[self.side].desired >= self.plan.limits.replicas {
+        let old = &self.seen.set[self.side];
+        let warm = old.desired >= self.plan.limits.replicas && old.rev == self.status.rev[self.side];
+        if warm && self.new_is_down() {
             return self.flip(Why::Unready);
+        }
+        if let Some(decision) = self.relieve() {
+            return decision;
         }
         match self.toward(&rest, Mode::Forward) {
             Move::Ask(write) => Decision::Ask(write),

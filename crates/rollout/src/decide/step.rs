@@ -3,7 +3,7 @@ use super::mover::{Mode, Move};
 use super::{Decision, View};
 use crate::event::Event;
 use crate::guards::Guards;
-use crate::observation::{Verdict, Write};
+use crate::observation::Verdict;
 use crate::plan::{Accept, Kind};
 use crate::split::{Bp, FULL, Split};
 use crate::status::{Armed, InStep, Interrupted, Leg, Phase, Status, StepKey, Why};
@@ -20,7 +20,7 @@ impl<G: Guards> View<'_, G> {
         let Some(target) = self.target_of(at.step, at.weight) else {
             return self.go_back(Why::Drift); // a plan that does not have this step is not the rollout's
         };
-        if let Some(why) = self.gives_up().or_else(|| self.is_late(at.reached)) {
+        if let Some(why) = self.gives_up().or_else(|| self.is_late()) {
             return self.go_back(why);
         }
         if let Some(decision) = self.obey(at, key) {
@@ -34,15 +34,14 @@ impl<G: Guards> View<'_, G> {
         if at.reached && !self.side_carries() {
             return self.lose(at, key);
         }
-        if !self.carried(self.seen.route.accepted.split)
-            && let Some(route) = self.rescue(false)
-        {
-            return Decision::Ask(Write::Route(route));
+        if let Some(decision) = self.relieve() {
+            return decision;
         }
         match self.toward(&target, Mode::Forward) {
             Move::Ask(write) => Decision::Ask(write),
+            Move::Wait(on) if at.reached => self.watch(true).unwrap_or(Decision::Wait(on)),
             Move::Wait(on) => self.note_progress().unwrap_or(Decision::Wait(on)),
-            Move::There if at.reached => self.accept(at, key),
+            Move::There if at.reached => self.watch(false).unwrap_or_else(|| self.accept(at, key)),
             Move::There => self.reach(at, key, target.route.split.share(self.side)),
         }
     }
@@ -64,15 +63,16 @@ impl<G: Guards> View<'_, G> {
         }
     }
 
-    fn is_late(&self, reached: bool) -> Option<Why> {
-        (!reached && (self.seen.due.healthy || self.seen.due.progress)).then_some(Why::Deadline)
+    fn is_late(&self) -> Option<Why> {
+        (self.seen.due.healthy || self.seen.due.progress).then_some(Why::Deadline)
     }
 
     /// What a person asked for at this very step.
     fn obey(&self, at: InStep, key: StepKey) -> Option<Decision> {
         let intent = &self.seen.intent;
-        if self.is_named(intent.park) {
-            let split = self.seen.route.accepted.split;
+        let split = self.seen.route.accepted.split;
+        let somewhere = split.reaches(0) || split.reaches(1); // while requests are held there is nothing to keep
+        if self.is_named(intent.park) && somewhere {
             let phase = Phase::Parked { split, step: at.step, attempt: at.attempt };
             let status = self.to_phase(phase, Armed::NONE);
             return Some(self.save(status, vec![Event::Parked(split.share(self.side))]));
@@ -123,6 +123,12 @@ impl<G: Guards> View<'_, G> {
             return self.go_back(Why::Unready);
         }
         self.enter(InStep { lost, ..again(at) }, vec![Event::Lost(key)])
+    }
+
+    /// A target that was reached and is not any more gets a deadline, until it is reached again: every wait has one.
+    fn watch(&self, healthy: bool) -> Option<Decision> {
+        let armed = Armed { healthy, ..self.status.armed };
+        (armed != self.status.armed).then(|| self.save(Status { armed, ..*self.status }, vec![]))
     }
 
     /// More healthy instances than ever in this attempt start the progress deadline anew.

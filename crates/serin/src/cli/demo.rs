@@ -13,7 +13,7 @@ pub struct Demo {
     #[arg(long)]
     keep: bool,
     /// Requests per second.
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(20..=5000))]
     rate: u32,
     /// Be the demo's own program on this port (internal).
     #[arg(long, hide = true, value_name = "PORT")]

@@ -147,7 +147,7 @@ impl Telling<'_> {
 }
 
 /// One event as lines: when, what happened, and below it what Serin did.
-pub(super) fn told(event: &EventView, zone: &TimeZone, paint: Paint) -> String {
+pub(crate) fn told(event: &EventView, zone: &TimeZone, paint: Paint) -> String {
     let message = match event.level {
         Level::Info if event.ending == Some(Ending::Promoted) => paint.green(&event.message),
         Level::Info => event.message.clone(),

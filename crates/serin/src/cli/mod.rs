@@ -34,9 +34,10 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::follow::told;
 pub use self::{
     place::{Place, state_dir},
-    terminal::{Failure, Terminal},
+    terminal::{Failure, Paint, Terminal},
 };
 
 /// Exit codes, the same for all verbs.

@@ -69,7 +69,7 @@ fn head(s: &StatusView, paint: Paint, out: &mut String) {
         let limit = match w.deadline {
             Some(at) if at > s.now => format!(", at most {} more", length(at - s.now)),
             Some(_) => ", any moment now".to_owned(),
-            None => ", without a deadline".to_owned(),
+            None => ", no deadline".to_owned(),
         };
         row(out, "Waiting:", &format!("{} ({}, for {}{limit})", w.text, w.reason, age(s.now, w.since)));
     }
@@ -136,17 +136,27 @@ fn addresses(s: &StatusView) -> String {
     text
 }
 
-fn split(split: Split, s: &StatusView) -> String {
-    let name = |slot: usize| match s.slots[slot].track {
+/// What a slot is called: by its part in the release, and once the release is promoted, the old one as such.
+fn side(s: &StatusView, slot: usize) -> &'static str {
+    match s.slots[slot].track {
         Some(Track::Stable) => "stable",
+        Some(Track::Canary) if s.slots[slot].warm => "previous",
         Some(Track::Canary) => "canary",
         None => "empty slot",
-    };
+    }
+}
+
+fn split(split: Split, s: &StatusView) -> String {
+    let instances = |n: u16| if n == 1 { "1 instance".to_owned() } else { format!("{n} instances") };
     let parts: Vec<_> = match split {
         Split::Weighted(w) => {
-            (0..2).filter(|k| w[*k] > 0).map(|k| format!("{} to {}", percent(w[k]), name(k))).collect()
+            (0..2).filter(|k| w[*k] > 0).map(|k| format!("{} to {}", percent(w[k]), side(s, k))).collect()
         }
-        Split::Members(m) => (0..2).filter(|k| m[*k] > 0).map(|k| format!("{} of {}", m[k], name(k))).collect(),
+        Split::Members([n, 0]) if n > 0 => vec![format!("100% to {} ({})", side(s, 0), instances(n))],
+        Split::Members([0, n]) if n > 0 => vec![format!("100% to {} ({})", side(s, 1), instances(n))],
+        Split::Members(m) => {
+            (0..2).filter(|k| m[*k] > 0).map(|k| format!("{} of {}", instances(m[k]), side(s, k))).collect()
+        }
     };
     if parts.is_empty() { "requests are held".to_owned() } else { parts.join(", ") }
 }
@@ -171,8 +181,9 @@ fn route(r: &RouteView, s: &StatusView, paint: Paint) -> String {
     }
     for (k, open) in r.circuit.iter().enumerate() {
         if *open {
-            let name = s.slots[k].track.map_or("slot", |t| if t == Track::Canary { "canary" } else { "stable" });
-            text.push_str(&paint.red(&format!("; {name} refuses connections, its requests go to the other side")));
+            text.push_str(
+                &paint.red(&format!("; {} refuses connections, its requests go to the other side", side(s, k))),
+            );
         }
     }
     text
@@ -216,6 +227,7 @@ fn instances(s: &StatusView, paint: Paint, out: &mut String) {
 
 fn set(slot: &SlotView, paint: Paint) -> String {
     let name = match slot.track {
+        Some(Track::Canary) if slot.warm => paint.dim("previous"),
         Some(Track::Stable) => paint.green("stable"),
         Some(Track::Canary) => paint.yellow("canary"),
         None => paint.dim("leaving"),

@@ -439,8 +439,6 @@ pub struct Proxy {
     /// What happens to requests while no instance is ready.
     #[garde(dive)]
     pub hold: HoldRequests,
-    /// The largest head (request line and headers) that is taken.
-    pub max_head: Size,
     /// Threads of the proxy. Default: one per processor, at most 8.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(inner(range(min = 1, max = 64)))]
@@ -547,12 +545,7 @@ impl Default for Failures {
 }
 impl Default for Proxy {
     fn default() -> Self {
-        Proxy {
-            timeouts: Timeouts::default(),
-            hold: HoldRequests::default(),
-            max_head: Size::bytes(32 << 10),
-            workers: None,
-        }
+        Proxy { timeouts: Timeouts::default(), hold: HoldRequests::default(), workers: None }
     }
 }
 impl Default for Timeouts {

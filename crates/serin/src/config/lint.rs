@@ -311,17 +311,6 @@ fn proxy(file: &File, out: &mut Vec<Problem>) {
             .help("people and load balancers give up by then; write 10s or less"),
         );
     }
-    let (least, most) = (1 << 10, 1 << 20);
-    if !(least..=most).contains(&p.max_head.get()) {
-        out.push(
-            Problem::error(
-                "max-head",
-                "proxy.max_head",
-                format!("`max_head: {}` is not between 1KiB and 1MiB", p.max_head),
-            )
-            .help("the default is 32KiB"),
-        );
-    }
     let t = &p.timeouts;
     for (name, time) in
         [("head", t.head), ("body", t.body), ("connect", t.connect), ("response", t.response), ("idle", t.idle)]

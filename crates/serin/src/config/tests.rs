@@ -64,7 +64,7 @@ fn only_what_runs_names_the_revision() {
     let base = hash(LEAST);
     let same = [
         LEAST.replace("sleep {{port}}", "[sleep, \"{{port}}\"]"),
-        format!("{LEAST}replicas: 3\nrelease: {{window: 5m}}\nanalysis: {{interval: 5s}}\nproxy: {{max_head: 8KiB}}\n"),
+        format!("{LEAST}replicas: 3\nrelease: {{window: 5m}}\nanalysis: {{interval: 5s}}\nproxy: {{workers: 2}}\n"),
         LEAST.replace("8080", "9090"),
         LEAST.replace("shop", "other"),
         format!("{LEAST}  stop: {{timeout: 0.5m}}\n"),

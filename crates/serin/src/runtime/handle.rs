@@ -125,6 +125,11 @@ impl Controller for Handle {
         self.read(|store| events::detail(store, number))
     }
 
+    async fn measures(&self) -> Result<serde_json::Value, ApiError> {
+        let measures = self.metrics.measures().await.map_err(broken)?;
+        serde_json::to_value(measures).map_err(broken)
+    }
+
     async fn logs(&self, query: LogQuery) -> Result<mpsc::Receiver<LogLine>, ApiError> {
         let dirs = self.layout.log_dirs(query.instance.as_deref()).map_err(broken)?;
         if dirs.is_empty() {

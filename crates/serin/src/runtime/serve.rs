@@ -64,6 +64,7 @@ async fn serve(job: &Job) -> Result<(), Stopped> {
         clock: SystemClock,
     };
     let mut driver = Driver::new(parts).map_err(|error| error.to_string()).map_err(stopped(""))?;
+    let told = Told::new(job.output, *store.subscribe().borrow());
     let (ask, asked) = mpsc::channel(16);
     let (changed, changes) = watch::channel(0);
     let handle = Handle {
@@ -78,7 +79,7 @@ async fn serve(job: &Job) -> Result<(), Stopped> {
     let socket = layout.socket();
     let api = tokio::spawn(async move { serin_api::serve(&socket, Arc::new(handle), std::future::pending()).await });
     apply_file(job, &spec, &mut driver)?;
-    let mut controller = Loop { driver, fleet, store, asked, changed, told: Told::new(job.output) };
+    let mut controller = Loop { driver, fleet, store, asked, changed, told };
     controller.told.hello(&job.place.service, &spec, &layout);
     let end = tokio::select! {
         () = controller.run() => Ok(()),
@@ -175,13 +176,14 @@ impl Loop {
 /// What the controller says on its own terminal.
 struct Told {
     output: Output,
-    seq: Option<u64>,
+    /// The last event that was told.
+    seq: u64,
     trouble: Option<(String, Instant, bool)>,
 }
 
 impl Told {
-    fn new(output: Output) -> Told {
-        Told { output, seq: None, trouble: None }
+    fn new(output: Output, seq: u64) -> Told {
+        Told { output, seq, trouble: None }
     }
 
     fn hello(&self, service: &str, spec: &Spec, layout: &Layout) {
@@ -200,16 +202,11 @@ impl Told {
         }
     }
 
-    /// The events that have not been told. The first look only finds out where they are.
+    /// The events that have not been told.
     fn events(&mut self, store: &Store) {
-        let last = *store.subscribe().borrow();
-        let Some(seq) = self.seq else {
-            self.seq = Some(last.saturating_sub(1).min(last));
-            return;
-        };
-        let Ok(stored) = store.events_after(seq, 100) else { return };
+        let Ok(stored) = store.events_after(self.seq, 100) else { return };
         for stored in stored {
-            self.seq = Some(stored.seq);
+            self.seq = stored.seq;
             let Some(event) = events::event(&stored) else { continue };
             match self.output {
                 Output::Json => println!("{}", serde_json::to_string(&event).unwrap_or_default()),

@@ -5,11 +5,11 @@ use crate::config::spec::Strategy;
 use serin_analysis::Metric;
 use serin_api::{
     Addresses, AnalysisView, GateView, InstanceView, LastOutcome, MetricView, ParkedView, PausedView, PhaseWord,
-    Progress, Revision, RolloutView, RouteView, SlotView, Split, StatusView, Strength, Track, Waiting,
+    Progress, Revision, RolloutView, RouteView, SlotView, Split, StatusView, Strength, Track, Verdict, Waiting,
 };
 use serin_engine::{Clock, Snapshot, SystemClock};
 use serin_proxy::protocol::Measures;
-use serin_rollout::{Phase, Slot, Timer, WaitingOn, WriteError, other};
+use serin_rollout::{Phase, Refusal, Slot, Timer, WaitingOn, WriteError, other};
 
 /// What the view needs beside the snapshot.
 pub(crate) struct Beside<'a> {
@@ -53,7 +53,7 @@ pub(crate) fn status(snapshot: &Snapshot, beside: Beside<'_>) -> StatusView {
             .filter(|_| matches!(status.phase, Phase::Parked { .. }))
             .map(|note| ParkedView { by: note.by.clone(), reason: note.reason.clone(), since: note.at_ms }),
         paused: (snapshot.intent.pause == Some(status.rollout) && !status.is_idle())
-            .then(|| snapshot.notes.pause.as_ref())
+            .then_some(snapshot.notes.pause.as_ref())
             .flatten()
             .map(|note| PausedView { by: note.by.clone(), since: note.at_ms }),
         warnings: warnings(snapshot, spec.as_ref()),
@@ -88,33 +88,12 @@ fn message(snapshot: &Snapshot) -> String {
     }
 }
 
-/// The one reason for waiting, in words, with what stands behind it.
+/// The one reason for waiting, in words: what it is, what stands behind it, and what a person can do.
 fn waiting(snapshot: &Snapshot) -> Option<Waiting> {
-    let track = |slot: Slot| if slot == snapshot.status.good { "stable" } else { "canary" };
     let (reason, mut text, timer) = match snapshot.waiting {
         WaitingOn::Nothing if snapshot.trouble.is_none() => return None,
         WaitingOn::Nothing => ("trouble", String::new(), None),
-        WaitingOn::Ready(slot) => ("ready", not_ready(snapshot, slot, track(slot)), Some(Timer::Healthy)),
-        WaitingOn::Acknowledged => ("acknowledged", "the proxy to confirm the route".to_owned(), None),
-        WaitingOn::Drained(slot) => {
-            let busy = snapshot.seen.set[slot].busy;
-            let text = format!("open requests of {busy} {} instance(s) to end", track(slot));
-            ("drained", text, Some(Timer::Drain))
-        }
-        WaitingOn::Verdict(_) => {
-            let found = snapshot.judging.as_ref().map(|judging| judging.text.as_str()).filter(|text| !text.is_empty());
-            ("analysis", format!("the analysis to pass: {}", found.unwrap_or("nothing measured yet")), None)
-        }
-        WaitingOn::Approval(_) => ("approval", "a person's approval: `serin approve`".to_owned(), None),
-        WaitingOn::Bake => ("bake", "the step's hold to end".to_owned(), Some(Timer::Bake)),
-        WaitingOn::Window => ("window", "the rollback window to close".to_owned(), Some(Timer::Window)),
-        WaitingOn::Paused => ("paused", "a person to resume: `serin resume`".to_owned(), None),
-        WaitingOn::Parked => ("parked", "a person to resume or retire the parked canary".to_owned(), None),
-        WaitingOn::Good(_) => ("stable", not_ready(snapshot, snapshot.status.good, "stable"), None),
-        WaitingOn::Drift(slot) => ("drift", format!("the {} set runs another revision", track(slot)), None),
-        WaitingOn::Platform(WriteError::Refused(why)) => ("refused", format!("the write to be safe ({why:?})"), None),
-        WaitingOn::Platform(WriteError::Conflict) => ("conflict", "the claim on the service".to_owned(), None),
-        WaitingOn::Platform(WriteError::Platform) => ("platform", "the platform to take the write".to_owned(), None),
+        on => reason(snapshot, on),
     };
     if let Some(trouble) = &snapshot.trouble {
         text = if text.is_empty() { trouble.clone() } else { format!("{text}: {trouble}") };
@@ -124,12 +103,88 @@ fn waiting(snapshot: &Snapshot) -> Option<Waiting> {
     Some(Waiting { reason: reason.to_owned(), text, since: snapshot.waiting_since_ms, deadline })
 }
 
+fn reason(snapshot: &Snapshot, on: WaitingOn) -> (&'static str, String, Option<Timer>) {
+    let track = |slot: Slot| if slot == snapshot.status.good { "stable" } else { "canary" };
+    let plain = |word, text: &str, timer| (word, text.to_owned(), timer);
+    match on {
+        WaitingOn::Nothing => plain("nothing", "", None),
+        // Instances count only once the proxy has confirmed them: until then it is the proxy that is waited for.
+        WaitingOn::Acknowledged => plain("acknowledged", CONFIRM, None),
+        WaitingOn::Ready(_) | WaitingOn::Good(_) if !snapshot.seen.route.acked => plain("acknowledged", CONFIRM, None),
+        WaitingOn::Ready(slot) => ("ready", not_ready(snapshot, slot, track(slot)), Some(Timer::Healthy)),
+        WaitingOn::Drained(slot) => {
+            let busy = snapshot.seen.set[slot].busy;
+            let text = match busy {
+                0 => format!("the {} instances that get no requests any more to end", track(slot)),
+                _ => format!("the open requests of {busy} {} instance(s) to end; then they are stopped", track(slot)),
+            };
+            ("drained", text, Some(Timer::Drain))
+        }
+        WaitingOn::Verdict(_) => {
+            let found = snapshot.judging.as_ref().map(|judging| judging.text.as_str()).filter(|text| !text.is_empty());
+            let found = found.unwrap_or("nothing is measured yet; it needs requests");
+            ("analysis", format!("the analysis to pass: {found}"), None)
+        }
+        WaitingOn::Approval(_) => {
+            plain("approval", "a person: `serin approve` goes on, `serin abort` goes back to the old version", None)
+        }
+        WaitingOn::Bake => plain("bake", "the step's hold to end; `serin promote` goes on now", Some(Timer::Bake)),
+        WaitingOn::Window => {
+            plain("window", "the rollback window to close; until then `serin rollback` is instant", Some(Timer::Window))
+        }
+        WaitingOn::Paused => plain("paused", "a person: `serin resume` goes on, `serin abort` goes back", None),
+        WaitingOn::Parked => {
+            plain("parked", "a person: `serin resume` goes on, `serin abort` retires the canary", None)
+        }
+        WaitingOn::Good(_) => {
+            let text = not_ready(snapshot, snapshot.status.good, "stable");
+            let ways = "repair it, deploy a corrected revision, or take the canary with `serin promote --full`";
+            ("stable", format!("{text}; {ways}"), None)
+        }
+        WaitingOn::Drift(slot) => {
+            let text = format!("somebody to undo a change from outside: the {} set runs another revision", track(slot));
+            ("drift", text, None)
+        }
+        WaitingOn::Platform(WriteError::Refused(why)) => {
+            ("refused", format!("the next write to be safe: {}", refusal(why, track)), None)
+        }
+        WaitingOn::Platform(WriteError::Conflict) => {
+            plain("conflict", "the claim on the service: another controller has written to it", None)
+        }
+        WaitingOn::Platform(WriteError::Platform) => {
+            plain("platform", "the platform to take the last write; it is tried again", None)
+        }
+    }
+}
+
+const CONFIRM: &str = "the proxy to confirm the route";
+
+/// What the second key says no to.
+fn refusal(why: Refusal, track: impl Fn(Slot) -> &'static str) -> String {
+    match why {
+        Refusal::Unpinned(slot) => format!("the {} set may still shrink by itself", track(slot)),
+        Refusal::Capacity => "what is ready could not carry the traffic".to_owned(),
+        Refusal::Occupied(slot) => format!("the {} set still holds another revision", track(slot)),
+        Refusal::Unacknowledged => "the proxy may still use an older route".to_owned(),
+        Refusal::Routed(slot) => format!("{} instances that may get requests would be stopped", track(slot)),
+        Refusal::Busy(slot) => format!("{} instances still have open requests", track(slot)),
+        Refusal::Needed(slot) => format!("the {} set is still needed to carry the traffic", track(slot)),
+        Refusal::Floor => "too few instances would be left".to_owned(),
+        Refusal::NotWhole(slot) => format!("the {} set is not whole", track(slot)),
+    }
+}
+
 fn not_ready(snapshot: &Snapshot, slot: Slot, track: &str) -> String {
     let (set, of) = (&snapshot.seen.set[slot], snapshot.plan.limits.replicas);
-    let counts =
-        format!("{track} instances to be ready ({} of {}, {} proven)", set.ready, set.desired.max(of), set.healthy);
+    let of = set.desired.max(of);
+    let counts = if set.ready >= of {
+        let least = snapshot.plan.times.min_healthy_ms as f64 / 1000.0;
+        format!("{track} instances to stay healthy for {least} s ({} of {of} have)", set.healthy)
+    } else {
+        format!("{track} instances to be ready ({} of {of})", set.ready)
+    };
     let error = snapshot.instances.iter().filter(|i| i.slot == slot).find_map(|i| i.error.clone());
-    error.map_or(counts.clone(), |error| format!("{counts}: {error}"))
+    error.map_or(counts.clone(), |error| format!("{counts}: {error}; `serin logs` shows their output"))
 }
 
 fn progress(snapshot: &Snapshot, beside: &Beside<'_>, spec: Option<&Spec>) -> Option<Progress> {
@@ -173,8 +228,16 @@ fn share(measures: &Measures, slot: Slot) -> Option<u16> {
 fn slot(snapshot: &Snapshot, slot: Slot) -> SlotView {
     let (set, status) = (&snapshot.seen.set[slot], &snapshot.status);
     let there = set.present() > 0;
-    let warm = there && !snapshot.seen.route.accepted.split.reaches(slot) && status.proven[slot];
+    // The way back is the good slot while the canary has everything, and the other one once the roles are swapped.
+    let may_return = slot == status.good || matches!(status.phase, Phase::Settling { .. });
+    let warm = there && may_return && !snapshot.seen.route.accepted.split.reaches(slot) && status.proven[slot];
     let instances = snapshot.instances.iter().filter(|instance| instance.slot == slot);
+    // Until the proxy has confirmed a new route, none of them counts as ready for a write. People want to see what is so.
+    let unconfirmed = !snapshot.seen.route.acked;
+    let count = |known: u16, is: fn(&serin_engine::InstanceSeen) -> bool| {
+        if unconfirmed { instances.clone().filter(|instance| is(instance)).count() as u16 } else { known }
+    };
+    let (ready, healthy) = (count(set.ready, |i| i.state == "ready"), count(set.healthy, |i| i.healthy));
     let track = if slot == status.good { Track::Stable } else { Track::Canary };
     SlotView {
         track: there.then_some(track),
@@ -182,8 +245,8 @@ fn slot(snapshot: &Snapshot, slot: Slot) -> SlotView {
         warm,
         desired: set.desired,
         total: set.total,
-        ready: set.ready,
-        healthy: set.healthy,
+        ready,
+        healthy,
         instances: instances.map(instance).collect(),
     }
 }
@@ -234,13 +297,18 @@ fn analysis(snapshot: &Snapshot) -> Option<AnalysisView> {
         Metric::SuccessRate { .. } => format!(">= {limit}"),
         Metric::Latency { .. } => format!("<= {limit}"),
     };
-    let rows = checks.checks.iter().zip(&judging.measurements);
+    // Before the first look there is nothing but the limits.
+    let limits = |check: &serin_analysis::Check| match check.metric {
+        Metric::SuccessRate { min } => min.to_string(),
+        Metric::Latency { max_ns, .. } => format!("{} ms", max_ns / 1_000_000),
+    };
+    let rows = checks.checks.iter().enumerate().map(|(number, check)| (check, judging.measurements.get(number)));
     let metrics = rows.map(|(check, found)| MetricView {
         name: check.metric.name().to_owned(),
-        value: found.value.map(|value| value.to_string()),
-        limit: limit(check.metric, found.limit.to_string()),
-        result: verdict(found.result),
-        samples: found.samples,
+        value: found.and_then(|found| found.value).map(|value| value.to_string()),
+        limit: limit(check.metric, found.map_or_else(|| limits(check), |found| found.limit.to_string())),
+        result: found.map_or(Verdict::Inconclusive, |found| verdict(found.result)),
+        samples: found.map_or(0, |found| found.samples),
     });
     Some(AnalysisView {
         metrics: metrics.collect(),
@@ -264,9 +332,7 @@ fn gates(snapshot: &Snapshot) -> Vec<GateView> {
 fn warnings(snapshot: &Snapshot, spec: Option<&Spec>) -> Vec<String> {
     let mut list = Vec::new();
     if spec.is_some_and(|spec| spec.allow_downtime) {
-        list.push(
-            "allow_downtime is on: during an update nothing may serve for a moment, and requests wait".to_owned(),
-        );
+        list.push("allow_downtime is on: over an update nothing serves for a moment, and requests are held".to_owned());
     }
     if let Some(why) = &snapshot.router.falling_back {
         list.push(format!("the proxy has returned to the fallback by itself: {why}"));

@@ -1,0 +1,411 @@
+//! The driver over a real store and a small world: releases end as they should, commands are compare-and-swap, and a
+//! restart at any moment changes nothing.
+use serin_analysis::{Check, Checks, Metric, Ppm, Sample};
+use serin_engine::store::Store;
+use serin_engine::{
+    Answer, Clock, Command, Driver, Fleet, InstanceSeen, MetricSource, Order, Ordered, Parts, PortError, Revision,
+    Router, RouterSeen,
+};
+use serin_rollout::{
+    Accept, OnAbort, Outcome, Pair, Phase, Plan, Preset, Rev, Route, RouteSeen, SetSeen, Slot, Split, StepKey,
+    WaitingOn, WeightStep,
+};
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// A platform in which everything that is asked for happens by the next look.
+#[derive(Debug)]
+struct World {
+    now: u64,
+    epoch: u64,
+    sets: Pair<SetSeen>,
+    route: Route,
+    renewed: u32,
+    writes: u32,
+    /// Requests a second to each slot by its share of 1000, and how many in 100 the new revision fails.
+    failing: u64,
+    counted: Pair<Sample>,
+    new: Option<Rev>,
+    unreachable: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Port(Rc<RefCell<World>>);
+
+impl Port {
+    fn new() -> Port {
+        Port(Rc::new(RefCell::new(World {
+            now: 1_000,
+            epoch: 0,
+            sets: [SetSeen::EMPTY; 2],
+            route: Route::NOWHERE,
+            renewed: 0,
+            writes: 0,
+            failing: 0,
+            counted: Default::default(),
+            new: None,
+            unreachable: false,
+        })))
+    }
+
+    /// A second passes under load.
+    fn second(&self) {
+        let mut world = self.0.borrow_mut();
+        world.now += 1_000;
+        for slot in 0..2 {
+            let share = u64::from(world.route.split.share(slot));
+            let requests = share / 10;
+            let bad = world.new.is_some() && world.sets[slot].rev == world.new;
+            let failed = if bad { requests * world.failing / 100 } else { 0 };
+            let sample = &mut world.counted[slot];
+            sample.finished += requests;
+            sample.failed += failed;
+        }
+    }
+
+    fn claimed(&self, epoch: u64) -> Result<(), PortError> {
+        let mut world = self.0.borrow_mut();
+        if epoch < world.epoch {
+            return Err(PortError::Conflict("fenced".into()));
+        }
+        world.epoch = epoch;
+        Ok(())
+    }
+}
+
+impl Fleet for Port {
+    async fn claim(&mut self, epoch: u64) -> Result<(), PortError> {
+        self.claimed(epoch)
+    }
+    async fn observe(&mut self) -> Result<Pair<SetSeen>, PortError> {
+        let mut world = self.0.borrow_mut();
+        if world.unreachable {
+            return Err(PortError::Failed("nobody answers".into()));
+        }
+        for set in &mut world.sets {
+            (set.total, set.ready, set.healthy) = (set.desired, set.desired, set.desired);
+        }
+        Ok(world.sets)
+    }
+    async fn resize(&mut self, slot: Slot, to: u16, revision: &Revision, pin: bool) -> Result<(), PortError> {
+        let mut world = self.0.borrow_mut();
+        world.writes += 1;
+        let set = &mut world.sets[slot];
+        (set.rev, set.desired, set.pinned) = (Some(revision.rev), to, pin);
+        Ok(())
+    }
+    fn instances(&self) -> Vec<InstanceSeen> {
+        Vec::new()
+    }
+    fn troubles(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+impl Router for Port {
+    async fn claim(&mut self, epoch: u64) -> Result<(), PortError> {
+        self.claimed(epoch)
+    }
+    async fn observe(&mut self) -> Result<RouteSeen, PortError> {
+        Ok(RouteSeen { accepted: self.0.borrow().route, acked: true, in_force: vec![] })
+    }
+    async fn orient(&mut self, _: Slot) {}
+    async fn write(&mut self, route: Route, _: u64) -> Result<(), PortError> {
+        let mut world = self.0.borrow_mut();
+        (world.route, world.writes) = (route, world.writes + 1);
+        Ok(())
+    }
+    async fn renew(&mut self) -> Result<(), PortError> {
+        self.0.borrow_mut().renewed += 1;
+        Ok(())
+    }
+    fn describe(&self) -> RouterSeen {
+        RouterSeen::default()
+    }
+}
+
+impl MetricSource for Port {
+    async fn read(&mut self, slot: Slot) -> Result<Sample, String> {
+        Ok(self.0.borrow().counted[slot].clone())
+    }
+}
+
+impl Clock for Port {
+    fn boot_ms(&self) -> u64 {
+        self.0.borrow().now
+    }
+    fn boot_id(&self) -> String {
+        "one".into()
+    }
+    fn wall_ms(&self) -> u64 {
+        self.0.borrow().now + 5_000_000
+    }
+}
+
+type Tested = Driver<Port, Port, Port, Port>;
+
+fn driver(port: &Port, dir: &Path) -> Tested {
+    let store = Arc::new(Store::open(dir.join("store.redb")).unwrap());
+    let (fleet, router, metrics, clock) = (port.clone(), port.clone(), port.clone(), port.clone());
+    Driver::new(Parts { service: "shop".into(), store, fleet, router, metrics, clock }).unwrap()
+}
+
+fn plan(manual: bool) -> Plan {
+    let accept = Accept { bake_ms: Some(3_000), checks: true, manual };
+    let steps = [1_000, 5_000].map(|weight| WeightStep { weight, accept });
+    let mut plan = Plan::compile(&Preset::Weights(steps.to_vec()), 2, 0, false).unwrap();
+    plan.times.window_ms = 4_000;
+    plan
+}
+
+fn order(version: u32, plan: Plan) -> Order {
+    let rate = Metric::SuccessRate { min: Ppm::parse_percent("99%").unwrap() };
+    Order {
+        hash: format!("{version:064x}"),
+        content: serde_json::json!({ "version": version }),
+        plan,
+        checks: Some(Checks { interval_ms: 1_000, ..Checks::new(vec![Check::new(rate)]) }),
+        spec: serde_json::Value::Null,
+        file_hash: None,
+        by: "somebody".into(),
+        changes: vec![],
+        force: false,
+    }
+}
+
+/// Seconds pass, with some rounds in each, until `end` holds.
+async fn until(driver: &mut Tested, port: &Port, what: &str, end: impl Fn(&Tested) -> bool) -> WaitingOn {
+    for _ in 0..200 {
+        let on = driver.round().await.unwrap();
+        if end(driver) {
+            return on;
+        }
+        port.second();
+    }
+    panic!("{what} never came: {:?}", driver.status());
+}
+
+async fn rest(driver: &mut Tested, port: &Port) {
+    until(driver, port, "rest", |d| d.status().is_some_and(|s| s.is_idle() && s.proven[s.good])).await;
+    driver.round().await.unwrap();
+}
+
+async fn serving(port: &Port, dir: &Path) -> Tested {
+    let mut driver = driver(port, dir);
+    assert_eq!(driver.round().await.unwrap(), WaitingOn::Nothing, "nothing is wanted, so nothing is done");
+    assert_eq!(driver.deploy(&order(1, plan(false))).unwrap(), Ordered::Accepted { rollout: 0, rev: Rev(1) });
+    rest(&mut driver, port).await;
+    assert_eq!(port.0.borrow().route, Route::plain(Split::all(0, 2)));
+    driver
+}
+
+fn key(driver: &Tested) -> StepKey {
+    driver.status().unwrap().now()
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_good_release_is_promoted_and_its_history_kept() {
+    let (port, dir) = (Port::new(), tempfile::tempdir().unwrap());
+    let mut driver = serving(&port, dir.path()).await;
+    driver.deploy(&order(2, plan(false))).unwrap();
+    rest(&mut driver, &port).await;
+    let status = *driver.status().unwrap();
+    assert_eq!(status.rev[status.good], Some(Rev(2)));
+    assert_eq!(status.last.unwrap().outcome, Outcome::Succeeded);
+    drop(driver);
+    let store = Store::open(dir.path().join("store.redb")).unwrap();
+    let record = store.rollout(1).unwrap().unwrap();
+    assert_eq!((record.from, record.to, record.outcome.as_deref()), (Some(1), 2, Some("succeeded")));
+    assert!(!store.measurements_of(1).unwrap().is_empty());
+    assert_eq!(store.last_good().unwrap().unwrap().id, 2);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_release_that_fails_a_fifth_of_its_requests_is_rolled_back() {
+    let (port, dir) = (Port::new(), tempfile::tempdir().unwrap());
+    let mut driver = serving(&port, dir.path()).await;
+    (port.0.borrow_mut().failing, port.0.borrow_mut().new) = (20, Some(Rev(2)));
+    driver.deploy(&order(2, plan(false))).unwrap();
+    rest(&mut driver, &port).await;
+    let status = *driver.status().unwrap();
+    assert_eq!((status.rev[status.good], status.last.unwrap().outcome), (Some(Rev(1)), Outcome::Failed));
+    let renewed = port.0.borrow().renewed;
+    for _ in 0..5 {
+        driver.round().await.unwrap();
+    }
+    assert!(port.0.borrow().renewed > renewed, "completed rounds renew the lease");
+    assert_eq!(driver.status().unwrap().rollout, 1, "a failed revision is not tried again by itself");
+    let again = driver.deploy(&order(2, plan(false))).unwrap();
+    assert_eq!(again, Ordered::Accepted { rollout: 2, rev: Rev(2) }, "but again when somebody asks for it again");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_restart_after_every_round_changes_nothing() {
+    for failing in [0, 20] {
+        let (port, dir) = (Port::new(), tempfile::tempdir().unwrap());
+        let mut driver = serving(&port, dir.path()).await;
+        (port.0.borrow_mut().failing, port.0.borrow_mut().new) = (failing, Some(Rev(2)));
+        driver.deploy(&order(2, plan(false))).unwrap();
+        for _ in 0..60 {
+            driver.round().await.unwrap();
+            port.second();
+            drop(driver);
+            driver = self::driver(&port, dir.path());
+        }
+        let status = *driver.status().unwrap();
+        let wanted = if failing == 0 { Rev(2) } else { Rev(1) };
+        assert_eq!((status.phase, status.rev[status.good]), (Phase::Idle, Some(wanted)), "failing {failing}");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_cannot_be_observed_is_not_acted_on_and_the_lease_is_not_renewed() {
+    let (port, dir) = (Port::new(), tempfile::tempdir().unwrap());
+    let mut driver = serving(&port, dir.path()).await;
+    driver.deploy(&order(2, plan(false))).unwrap();
+    until(&mut driver, &port, "the first share", |d| d.status().unwrap().armed.bake).await;
+    port.0.borrow_mut().unreachable = true;
+    let before = (port.0.borrow().writes, port.0.borrow().renewed);
+    for _ in 0..5 {
+        assert!(driver.round().await.is_err());
+        port.second();
+    }
+    assert_eq!((port.0.borrow().writes, port.0.borrow().renewed), before);
+    port.0.borrow_mut().unreachable = false;
+    rest(&mut driver, &port).await;
+    assert_eq!(driver.status().unwrap().last.unwrap().outcome, Outcome::Succeeded);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_fenced_controller_writes_nothing_more() {
+    let (port, dir) = (Port::new(), tempfile::tempdir().unwrap());
+    let mut driver = serving(&port, dir.path()).await;
+    drop(driver);
+    driver = self::driver(&port, dir.path());
+    port.0.borrow_mut().epoch = 99;
+    driver.deploy(&order(2, plan(false))).unwrap();
+    let before = port.0.borrow().writes;
+    for _ in 0..5 {
+        driver.round().await.unwrap();
+        port.second();
+    }
+    assert_eq!(port.0.borrow().writes, before);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn commands_are_for_the_step_that_they_name() {
+    let (port, dir) = (Port::new(), tempfile::tempdir().unwrap());
+    let mut driver = serving(&port, dir.path()).await;
+    driver.deploy(&order(2, plan(true))).unwrap();
+    let on = until(&mut driver, &port, "the gate", |d| {
+        d.snapshots().borrow().as_ref().is_some_and(|s| matches!(s.waiting, WaitingOn::Approval(_)))
+    })
+    .await;
+    assert!(matches!(on, WaitingOn::Approval(_)));
+    let first = key(&driver);
+    let says = |answer: Answer| match answer {
+        Answer::Done(_) => "done",
+        Answer::Late(_) => "late",
+        Answer::Already(_) => "already",
+        Answer::Refused(_) => "refused",
+    };
+    let mut tell = |command: Command, key| says(driver.command(&command, key, "me").unwrap());
+    assert_eq!(tell(Command::Approve, StepKey { step: 1, ..first }), "late");
+    assert_eq!(tell(Command::Weight { share: 10_001 }, first), "refused");
+    assert_eq!(tell(Command::Approve, first), "done");
+    assert_eq!(tell(Command::Approve, first), "already");
+    assert_eq!(tell(Command::Rollback, first), "refused");
+    until(&mut driver, &port, "the second step", |d| key(d).step == 1).await;
+    let mut tell = |command: Command, key| says(driver.command(&command, key, "me").unwrap());
+    assert_eq!(tell(Command::Approve, first), "late");
+    assert_eq!(tell(Command::Pause, StepKey { step: 1, ..first }), "done");
+    until(&mut driver, &port, "the pause", |d| {
+        d.snapshots().borrow().as_ref().is_some_and(|s| s.waiting == WaitingOn::Paused)
+    })
+    .await;
+    let now = key(&driver);
+    assert_eq!(says(driver.command(&Command::Resume, now, "me").unwrap()), "done");
+    assert_eq!(says(driver.command(&Command::Abort { reason: "no".into() }, now, "me").unwrap()), "done");
+    rest(&mut driver, &port).await;
+    assert_eq!(driver.status().unwrap().last.unwrap().outcome, Outcome::Aborted);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_weight_of_a_persons_choice_holds_for_its_step() {
+    let (port, dir) = (Port::new(), tempfile::tempdir().unwrap());
+    let mut driver = serving(&port, dir.path()).await;
+    driver.deploy(&order(2, plan(true))).unwrap();
+    until(&mut driver, &port, "the first share", |d| d.status().unwrap().armed.bake).await;
+    let now = key(&driver);
+    assert!(matches!(driver.command(&Command::Weight { share: 3_300 }, now, "me").unwrap(), Answer::Done(_)));
+    until(&mut driver, &port, "the new share", |_| port.0.borrow().route.split.share(1) == 3_300).await;
+    assert_eq!(key(&driver).attempt, now.attempt + 1, "what was judged before does not count for it");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_warm_revision_is_returned_to_at_once_and_a_cold_one_is_started_first() {
+    let (port, dir) = (Port::new(), tempfile::tempdir().unwrap());
+    let mut driver = serving(&port, dir.path()).await;
+    driver.deploy(&order(2, plan(false))).unwrap();
+    until(&mut driver, &port, "the window", |d| d.status().unwrap().armed.window).await;
+    let now = key(&driver);
+    assert!(matches!(driver.command(&Command::Rollback, now, "me").unwrap(), Answer::Done(_)));
+    driver.round().await.unwrap();
+    assert_eq!(port.0.borrow().route.split, Split::all(0, 2), "no time passed");
+    rest(&mut driver, &port).await;
+    driver.deploy(&order(3, plan(false))).unwrap();
+    rest(&mut driver, &port).await;
+    let status = *driver.status().unwrap();
+    assert_eq!(status.rev[status.good], Some(Rev(3)));
+    let now = key(&driver);
+    assert!(matches!(driver.command(&Command::Rollback, now, "me").unwrap(), Answer::Done(_)));
+    rest(&mut driver, &port).await;
+    let status = *driver.status().unwrap();
+    assert_eq!(status.rev[status.good], Some(Rev(1)), "the revision before the present one");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_parked_canary_keeps_its_share_without_a_lease_and_refuses_another_revision() {
+    let (port, dir) = (Port::new(), tempfile::tempdir().unwrap());
+    let mut driver = serving(&port, dir.path()).await;
+    driver.deploy(&order(2, plan(false))).unwrap();
+    until(&mut driver, &port, "the first share", |d| d.status().unwrap().armed.bake).await;
+    assert!(port.0.borrow().route.lease, "an unproven share has a lease");
+    let park = Command::Park { reason: "to look at it".into() };
+    assert!(matches!(driver.command(&park, key(&driver), "me").unwrap(), Answer::Done(_)));
+    for _ in 0..20 {
+        driver.round().await.unwrap();
+        port.second();
+    }
+    let route = port.0.borrow().route;
+    assert_eq!((route.split.share(1), route.lease), (1_000, false));
+    assert!(matches!(driver.deploy(&order(3, plan(false))).unwrap(), Ordered::Refused(_)));
+    let forced = Order { force: true, ..order(3, plan(false)) };
+    assert!(matches!(driver.deploy(&forced).unwrap(), Ordered::Accepted { .. }));
+    until(&mut driver, &port, "the third revision", |d| {
+        let status = d.status().unwrap();
+        status.is_idle() && status.rev[status.good] == Some(Rev(3))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn an_aborted_canary_that_is_to_be_kept_stays_without_traffic() {
+    let (port, dir) = (Port::new(), tempfile::tempdir().unwrap());
+    let mut driver = serving(&port, dir.path()).await;
+    driver.deploy(&order(2, Plan { on_abort: OnAbort::Park, ..plan(false) })).unwrap();
+    until(&mut driver, &port, "the first share", |d| d.status().unwrap().armed.bake).await;
+    assert!(matches!(
+        driver.command(&Command::Abort { reason: String::new() }, key(&driver), "me").unwrap(),
+        Answer::Done(_)
+    ));
+    until(&mut driver, &port, "parked", |d| matches!(d.status().unwrap().phase, Phase::Parked { .. })).await;
+    let (route, set) = (port.0.borrow().route, port.0.borrow().sets[1]);
+    assert_eq!((route.split, set.desired), (Split::all(0, 2), 2));
+    let abort = Command::Abort { reason: String::new() };
+    assert!(matches!(driver.command(&abort, key(&driver), "me").unwrap(), Answer::Done(_)));
+    rest(&mut driver, &port).await;
+    assert_eq!(port.0.borrow().sets[1].desired, 0);
+}

@@ -1,0 +1,259 @@
+//! The small worlds that are searched whole. Every one names its faults; the number of its states is pinned, so that a
+//! loss of behaviours fails as loudly as a broken rule.
+use crate::env::{Env, Person};
+use crate::state::State;
+use crate::subject::Subject;
+use crate::world::World;
+use serin_rollout::{Accept, Plan, Preset, WeightStep};
+
+/// A strategy to check.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flow {
+    /// Straight to everything.
+    Direct,
+    /// Half of the traffic, then everything, with the window.
+    Weights,
+    /// A quarter of it, half of it, then everything.
+    ThreeWeights,
+    /// Both sets whole, then everything at once.
+    BlueGreen,
+    /// An extra instance that stays beside all the others.
+    Kept,
+    /// One in, one out.
+    OneByOne,
+    /// By shares, with a person's approval and a bake.
+    Manual,
+    /// One stops, then the other starts.
+    InPlace,
+}
+
+impl Flow {
+    /// The strategy as a person would name it.
+    pub fn preset(self) -> Preset {
+        let checks = Accept { bake_ms: None, checks: true, manual: false };
+        let all = Accept { bake_ms: Some(1), checks: true, manual: true };
+        let step = |weight, accept| WeightStep { weight, accept };
+        match self {
+            Flow::Direct => Preset::Direct,
+            Flow::Weights => Preset::Weights(vec![step(5_000, checks)]),
+            Flow::ThreeWeights => Preset::Weights(vec![step(2_500, checks), step(5_000, checks)]),
+            Flow::BlueGreen => Preset::BlueGreen { before: Accept::default(), after: checks },
+            Flow::Kept => Preset::CanaryKept { one_by_one: false, first: checks, each: Accept::default() },
+            Flow::OneByOne => Preset::CanaryKept { one_by_one: true, first: checks, each: Accept::default() },
+            Flow::Manual => Preset::Weights(vec![step(5_000, all)]),
+            Flow::InPlace => Preset::InPlace { after: checks },
+        }
+    }
+
+    /// Its plan for `replicas` instances, of which `missing` may be.
+    ///
+    /// # Panics
+    /// If the configuration is impossible: a mistake in the list below.
+    pub fn plan(self, replicas: u16, missing: u16) -> Plan {
+        let downtime = self == Flow::InPlace;
+        Plan::compile(&self.preset(), replicas, missing, downtime).expect("the list holds possible plans only")
+    }
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Flow::Direct => "direct",
+            Flow::Weights => "weights",
+            Flow::ThreeWeights => "weights-3",
+            Flow::BlueGreen => "blue-green",
+            Flow::Kept => "kept",
+            Flow::OneByOne => "one-by-one",
+            Flow::Manual => "manual",
+            Flow::InPlace => "in-place",
+        }
+    }
+}
+
+/// The strategies with all of their faults.
+pub const FLOWS: [Flow; 5] = [Flow::Direct, Flow::Weights, Flow::BlueGreen, Flow::Kept, Flow::OneByOne];
+
+/// How a world is searched.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Search {
+    /// Every state kept whole, liveness from each.
+    Exact,
+    /// Eight bytes a state in a table of two to this power, liveness from a sample.
+    Compact(u32),
+}
+
+/// One world.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What it is called.
+    pub name: String,
+    /// The strategy.
+    pub flow: Flow,
+    /// Instances at rest.
+    pub replicas: u16,
+    /// How many of them may be missing.
+    pub missing: u16,
+    /// The faults.
+    pub env: Env,
+    /// Begins with nothing at all instead of a service at rest.
+    pub from_nothing: bool,
+    /// How to search.
+    pub search: Search,
+    /// Without the second key: whatever the first one decides on what it saw is carried out.
+    pub alone: bool,
+}
+
+impl Config {
+    fn new(flow: Flow, replicas: u16, faults: &str, env: Env) -> Config {
+        let name = format!("{}/{replicas}/{faults}", flow.name());
+        Config { name, flow, replicas, missing: 0, env, from_nothing: false, search: Search::Exact, alone: false }
+    }
+
+    /// The world.
+    pub fn world(&self, subject: Subject) -> World {
+        let subject = if self.alone { subject.alone() } else { subject };
+        World::new(subject, self.flow.plan(self.replicas, self.missing), self.env)
+    }
+
+    /// Its beginning.
+    pub fn start(&self, world: &World) -> State {
+        if self.from_nothing { world.nothing() } else { world.at_rest() }
+    }
+
+    /// How many states it has, if that is known.
+    pub fn pinned(&self) -> Option<usize> {
+        PINNED.iter().find(|(name, _)| *name == self.name).map(|(_, states)| *states)
+    }
+}
+
+/// Instances, data planes and people, but a controller that neither dies nor sees late.
+const LIVING: Env = Env { stale: false, crash: false, zombie: false, revisions: 2, ..Env::HARSH };
+/// Deaths of the controller and their late writes, with views that are never old.
+const DEATHS: Env =
+    Env { stale: false, undo: false, busy: false, stale_verdicts: false, revisions: 2, people: &[], ..Env::HARSH };
+/// Old views, with a controller that does not die.
+const STALE: Env =
+    Env { crash: false, zombie: false, undo: false, busy: false, revisions: 2, people: &[], ..Env::HARSH };
+/// Everything but late writes of the dead, with one new revision.
+const MORTAL: Env = Env { zombie: false, undo: false, revisions: 2, ..Env::HARSH };
+/// Everything, with one new revision.
+const ALL: Env = Env { undo: false, revisions: 2, ..Env::HARSH };
+/// Everything that people may ask for.
+const EVERYBODY: &[Person] = &[
+    Person::Abort,
+    Person::Rollback,
+    Person::Promote,
+    Person::PromoteAll,
+    Person::Weight(2_500),
+    Person::Weight(0),
+    Person::Park,
+    Person::Retire,
+    Person::Resume,
+    Person::Pause,
+    Person::Retry,
+];
+const PEOPLE: Env = Env { people: EVERYBODY, late: false, undo: false, busy: false, stale_verdicts: false, ..LIVING };
+/// What the first key must hold on its own, judged by what it saw.
+const ALONE: Env = Env { lenient: true, lose: false, stale_verdicts: false, ..MORTAL };
+const CROWD: Env = Env { people: EVERYBODY, ..LIVING };
+const THREE: Env = Env { revisions: 3, ..LIVING };
+const ANYBODY: Env =
+    Env { anybody: true, people: &[], undo: false, revisions: 1, lose: false, generations: 2, ..LIVING };
+
+/// At most a minute on one core.
+pub fn quick() -> Vec<Config> {
+    let mut list = vec![];
+    for flow in FLOWS {
+        list.push(Config::new(flow, 1, "mortal", MORTAL));
+        list.push(Config { from_nothing: true, ..Config::new(flow, 1, "from-nothing", Env { crash: true, ..LIVING }) });
+        list.push(Config::new(flow, 2, "living", LIVING));
+    }
+    list.push(Config::new(Flow::Weights, 1, "zombies", Env { stale: true, ..DEATHS }));
+    list.push(Config::new(Flow::Weights, 1, "three-revisions", THREE));
+    list.push(Config::new(Flow::Weights, 1, "people", PEOPLE));
+    list.push(Config::new(Flow::Kept, 1, "people", PEOPLE));
+    list.push(Config::new(Flow::Weights, 1, "people-deaths", Env { crash: true, down: false, ..PEOPLE }));
+    list.push(Config { alone: true, ..Config::new(Flow::Weights, 1, "first-key-alone", ALONE) });
+    list.push(Config::new(Flow::Manual, 1, "living", LIVING));
+    list.push(Config::new(Flow::InPlace, 1, "living", LIVING));
+    list.push(Config::new(Flow::ThreeWeights, 2, "living", Env { undo: false, busy: false, ..LIVING }));
+    list.push(Config { missing: 1, ..Config::new(Flow::Weights, 2, "floor-1", LIVING) });
+    list.push(Config { missing: 1, ..Config::new(Flow::OneByOne, 2, "floor-1", LIVING) });
+    list.push(Config::new(Flow::Weights, 1, "lazy", Env { lazy: true, ..LIVING }));
+    list.push(Config::new(Flow::Kept, 1, "lazy", Env { lazy: true, ..LIVING }));
+    list.push(Config::new(Flow::Weights, 1, "anybody", Env { generations: 1, ..ANYBODY }));
+    list.push(Config::new(Flow::Weights, 1, "drift", Env { drift: true, ..LIVING }));
+    list.push(Config::new(Flow::OneByOne, 1, "drift", Env { drift: true, ..LIVING }));
+    list
+}
+
+/// Everything else that is worth hours.
+pub fn long() -> Vec<Config> {
+    let mut list = quick();
+    list.push(Config::new(Flow::OneByOne, 1, "three-revisions", THREE));
+    for flow in FLOWS {
+        list.push(Config::new(flow, 1, "all", ALL));
+        list.push(Config::new(flow, 2, "deaths", DEATHS));
+        list.push(Config::new(flow, 2, "stale", STALE));
+        list.push(Config::new(flow, 1, "crowd", CROWD));
+        list.push(Config { alone: true, ..Config::new(flow, 2, "first-key-alone", Env { crash: false, ..ALONE }) });
+        list.push(Config { missing: 1, ..Config::new(flow, 2, "floor-1-deaths", DEATHS) });
+    }
+    list.push(Config::new(Flow::Weights, 2, "anybody", ANYBODY));
+    list.push(Config { search: Search::Compact(28), ..Config::new(Flow::Weights, 2, "mortal", MORTAL) });
+    list.push(Config { search: Search::Compact(28), ..Config::new(Flow::Kept, 2, "mortal", MORTAL) });
+    list.push(Config { search: Search::Compact(28), ..Config::new(Flow::Kept, 3, "living", LIVING) });
+    list.push(Config { search: Search::Compact(28), ..Config::new(Flow::Weights, 3, "living", LIVING) });
+    list
+}
+
+/// States of every configuration.
+const PINNED: &[(&str, usize)] = &[
+    ("direct/1/mortal", 368_036),
+    ("direct/1/from-nothing", 33_316),
+    ("direct/2/living", 118_701),
+    ("weights/1/mortal", 393_096),
+    ("weights/1/from-nothing", 48_020),
+    ("weights/2/living", 172_665),
+    ("blue-green/1/mortal", 333_652),
+    ("blue-green/1/from-nothing", 35_148),
+    ("blue-green/2/living", 123_435),
+    ("kept/1/mortal", 547_962),
+    ("kept/1/from-nothing", 69_188),
+    ("kept/2/living", 466_200),
+    ("one-by-one/1/mortal", 225_890),
+    ("one-by-one/1/from-nothing", 34_740),
+    ("one-by-one/2/living", 394_716),
+    ("weights/1/zombies", 493_280),
+    ("weights/1/three-revisions", 566_578),
+    ("weights/1/people", 23_356),
+    ("kept/1/people", 35_424),
+    ("weights/1/people-deaths", 3239),
+    ("weights/1/first-key-alone", 311_402),
+    ("manual/1/living", 16_140),
+    ("in-place/1/living", 1594),
+    ("weights-3/2/living", 118_974),
+    ("weights/2/floor-1", 69_903),
+    ("one-by-one/2/floor-1", 144_740),
+    ("weights/1/lazy", 16_192),
+    ("kept/1/lazy", 27_344),
+    ("weights/1/anybody", 335_120),
+    ("weights/1/drift", 68_488),
+    ("one-by-one/1/drift", 48_328),
+    ("direct/1/all", 1_312_890),
+    ("weights/1/all", 1_553_202),
+    ("blue-green/1/all", 1_247_518),
+    ("kept/1/all", 1_788_454),
+    ("one-by-one/1/all", 767_762),
+    ("direct/2/deaths", 566_523),
+    ("direct/2/floor-1-deaths", 201_054),
+    ("weights/2/deaths", 904_581),
+    ("weights/2/floor-1-deaths", 331_248),
+    ("blue-green/2/deaths", 605_556),
+    ("blue-green/2/floor-1-deaths", 217_308),
+    ("kept/2/deaths", 1_714_512),
+    ("kept/2/floor-1-deaths", 490_999),
+    ("one-by-one/2/deaths", 1_574_886),
+    ("one-by-one/2/floor-1-deaths", 417_187),
+    ("direct/2/stale", 820_542),
+    ("weights/2/stale", 1_221_330),
+];

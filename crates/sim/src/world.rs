@@ -1,0 +1,496 @@
+//! The world around the two keys: instances, data planes, caches, crashes, late writes, people. Every step is one small
+//! thing that happens, and every order of them is tried.
+//!
+//! A round of the controller is *decide on what was seen, read again, permit, send*, in one step; the write lands in a
+//! later one, so that anything may happen in between. Deciding and reading again are one step because what the
+//! decision sees is arbitrarily old already.
+use crate::choice::{self, Choice};
+use crate::coverage::Coverage;
+use crate::env::Env;
+use crate::invariants::{self, Rule};
+use crate::state::{Flight, OLDER, Set, State, View};
+use crate::subject::Subject;
+use crate::table::{Map, Table};
+use serin_rollout::{
+    Decision, Limits, Observation, Plan, Rev, Route, RouteSeen, SetSeen, Slot, Split, Status, Timers, Write,
+};
+use std::cell::RefCell;
+use std::ops::Deref;
+use std::rc::Rc;
+
+mod landing;
+mod offers;
+
+/// One thing that happens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Happening {
+    /// The platform removes one of the surplus, a ready one or not.
+    Delete(u8, bool),
+    /// The platform creates an instance.
+    Create(u8),
+    /// An instance becomes ready.
+    Ready(u8),
+    /// A ready instance fails.
+    Down(u8),
+    /// The open requests on instances without traffic end.
+    Idle(u8),
+    /// The controller's view of a set catches up.
+    Sync(u8),
+    /// No data plane applies this older route any more.
+    Forget(u16),
+    /// Every data plane has confirmed the accepted route.
+    Ack,
+    /// The autoscaler lowers a set.
+    Lower(u8),
+    /// Somebody gives a set a revision that nobody else knows.
+    Drift(u8),
+    /// People want this revision.
+    Want(u8),
+    /// The controller decides with these choices of the world, and saves or sends.
+    Round(Choice),
+    /// The write takes effect.
+    Land,
+    /// The write is lost.
+    Lose,
+    /// The controller dies and starts anew; with `true` its write is still under way.
+    Crash(bool),
+    /// The controller dies while it saves what it decides with these choices; the save is still under way.
+    DieSaving(Choice),
+    /// The write of the dead incarnation takes effect.
+    ZombieLands,
+    /// The save of the dead incarnation takes effect.
+    ZombieSaves,
+    /// Somebody else sends this write, which the second key allows.
+    Somebody(u16),
+}
+
+/// What a round leads to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Act {
+    /// A status, by number.
+    Save(u16),
+    /// A write, by number.
+    Ask(u16),
+    /// Nothing.
+    Wait,
+}
+
+/// One of the different decisions that the world's choices lead to.
+#[derive(Clone, Copy, Debug)]
+pub struct Decided {
+    /// The first choice that leads here.
+    pub choice: Choice,
+    /// The decision.
+    pub act: Act,
+    /// The rule that the decision itself breaks; 0 for none.
+    pub broken: u8,
+}
+
+/// The splits in force.
+pub struct InForce {
+    list: [Split; 2 * (OLDER + 1)],
+    len: usize,
+}
+
+impl Deref for InForce {
+    type Target = [Split];
+    fn deref(&self) -> &[Split] {
+        &self.list[..self.len]
+    }
+}
+
+struct Names {
+    status: Table<Status>,
+    route: Table<Route>,
+    write: Table<Write>,
+}
+
+/// The keys, a plan, and what the environment may do.
+pub struct World {
+    /// The two keys.
+    pub subject: Subject,
+    /// What a rollout does.
+    pub plan: Plan,
+    /// The faults.
+    pub env: Env,
+    /// What was reached.
+    pub reached: RefCell<Coverage>,
+    names: RefCell<Names>,
+    rounds: RefCell<Map<State, Rc<[Decided]>>>,
+    anybody: Vec<u16>,
+}
+
+/// Rounds that are remembered at most.
+const REMEMBERED: usize = 1_500_000;
+
+/// The revision that comes from outside.
+pub const ALIEN: u8 = 99;
+
+impl World {
+    /// A world in which nothing has happened yet.
+    pub fn new(subject: Subject, plan: Plan, env: Env) -> World {
+        let nobody = Rev(u32::MAX);
+        let names = Names {
+            status: Table::new(Status::first(nobody)),
+            route: Table::new(Route::NOWHERE),
+            write: Table::new(Write::Rewrite { slot: 0, rev: nobody }),
+        };
+        let mut world = World {
+            subject,
+            plan,
+            env,
+            reached: RefCell::default(),
+            names: RefCell::new(names),
+            rounds: RefCell::default(),
+            anybody: vec![],
+        };
+        if env.anybody {
+            let offers = offers::writes(&world.plan);
+            world.anybody = offers.into_iter().map(|write| world.write_id(write)).collect();
+        }
+        world
+    }
+
+    /// The first revision serves whole, and nothing else is wanted.
+    pub fn at_rest(&self) -> State {
+        let size = self.plan.limits.replicas;
+        let mut status = Status::first(Rev(1));
+        status.proven[0] = true;
+        let home = Set { rev: 1, desired: size as u8, ready: size as u8, ..Set::default() };
+        let mut state = self.nothing();
+        state.set[0] = home;
+        state.view[0].set = home;
+        state.accepted = self.route_id(Route::plain(Split::all(0, size)));
+        state.status = self.status_id(status);
+        state
+    }
+
+    /// There is nothing yet; the first revision is wanted.
+    pub fn nothing(&self) -> State {
+        let view = View { set: Set::default(), fresh: true };
+        let status = self.status_id(Status::first(Rev(1)));
+        State { view: [view; 2], status, wanted: 1, claimed: true, ..State::default() }
+    }
+
+    /// What the service must keep.
+    pub fn limits(&self) -> &Limits {
+        &self.plan.limits
+    }
+
+    /// The status with this number.
+    pub fn status(&self, id: u16) -> Status {
+        self.names.borrow().status.get(id)
+    }
+
+    /// The number of a status.
+    pub fn status_id(&self, status: Status) -> u16 {
+        self.names.borrow_mut().status.id(status)
+    }
+
+    /// The route with this number.
+    pub fn route(&self, id: u16) -> Route {
+        self.names.borrow().route.get(id)
+    }
+
+    /// The number of a route.
+    pub fn route_id(&self, route: Route) -> u16 {
+        self.names.borrow_mut().route.id(route)
+    }
+
+    /// The write with this number.
+    pub fn write(&self, id: u16) -> Write {
+        self.names.borrow().write.get(id)
+    }
+
+    /// The number of a write.
+    pub fn write_id(&self, write: Write) -> u16 {
+        self.names.borrow_mut().write.id(write)
+    }
+
+    /// Every split that some data plane may apply: of the accepted route and of those that are not gone yet.
+    pub fn in_force(&self, state: &State) -> InForce {
+        let names = self.names.borrow();
+        let mut all = InForce { list: [Split::Members([0, 0]); 2 * (OLDER + 1)], len: 0 };
+        let older = state.older.iter().copied().filter(|id| *id != 0);
+        for id in std::iter::once(state.accepted).chain(older) {
+            for split in names.route.get(id).splits() {
+                all.list[all.len] = split;
+                all.len += 1;
+            }
+        }
+        all
+    }
+
+    /// How many of a slot's instances may get requests.
+    pub fn routed(&self, state: &State, slot: Slot) -> u8 {
+        let total = u16::from(state.set[slot].total());
+        self.in_force(state).iter().map(|split| split.routed(slot, total)).max().unwrap_or(0) as u8
+    }
+
+    /// What the driver would hand to a key.
+    fn observe(&self, state: &State, sets: [View; 2], choice: &Choice) -> Observation {
+        let status = self.status(state.status);
+        let set = sets.map(|View { set, fresh }| SetSeen {
+            rev: (set.rev != 0).then_some(Rev(u32::from(set.rev))),
+            desired: u16::from(set.desired),
+            total: u16::from(set.total()),
+            ready: u16::from(set.ready),
+            healthy: if choice.healthy { u16::from(set.ready) } else { 0 },
+            busy: u16::from(set.busy),
+            pinned: set.pinned,
+            fresh,
+        });
+        let older = state.older.iter().filter(|id| **id != 0);
+        let route = RouteSeen {
+            accepted: self.route(state.accepted),
+            acked: !state.late,
+            in_force: older.flat_map(|id| self.route(*id).splits()).collect(),
+        };
+        Observation {
+            claimed: state.claimed,
+            set,
+            route,
+            intent: choice.intent(&status, Rev(u32::from(state.wanted))),
+            verdict: choice.verdict(&status),
+            due: choice.due,
+            failed: None,
+        }
+    }
+
+    /// What the first key sees.
+    pub fn seen(&self, state: &State, choice: &Choice) -> Observation {
+        self.observe(state, state.view, choice)
+    }
+
+    /// What a linearizable read sees.
+    pub fn truth(&self, state: &State, due: Timers) -> Observation {
+        let sets = state.set.map(|set| View { set, fresh: true });
+        self.observe(state, sets, &Choice { due, ..Choice::QUIET })
+    }
+
+    /// The different decisions that a round may come to, waits left out.
+    pub fn rounds(&self, state: &State) -> Rc<[Decided]> {
+        let key = seen_part(state);
+        if let Some(list) = self.rounds.borrow().get(&key) {
+            return list.clone();
+        }
+        let status = self.status(state.status);
+        let mut list: Vec<Decided> = vec![];
+        let unproven = (0..2).any(|k| !status.proven[k] && key.view[k].fresh && key.view[k].set.ready > 0);
+        let matters = |choice: &Choice| choice.healthy || unproven; // health is asked of unproven sets only
+        for choice in choice::all(&self.env, &self.plan, &status).into_iter().filter(matters) {
+            let decided = self.decide(&key, &status, choice);
+            let same = |x: &Decided| {
+                x.act == decided.act && x.broken == decided.broken && x.choice.due.drain == decided.choice.due.drain
+            };
+            if decided.act != Act::Wait && !list.iter().any(same) {
+                list.push(decided);
+            }
+        }
+        let list: Rc<[Decided]> = list.into();
+        let mut rounds = self.rounds.borrow_mut();
+        if rounds.len() >= REMEMBERED {
+            rounds.clear();
+        }
+        rounds.insert(key, list.clone());
+        list
+    }
+
+    /// The decision with one choice.
+    pub fn decide(&self, state: &State, status: &Status, choice: Choice) -> Decided {
+        let seen = self.seen(state, &choice);
+        let decision = (self.subject.decide)(&self.plan, status, &seen);
+        if let Ok(mut reached) = self.reached.try_borrow_mut() {
+            reached.decided(&decision);
+        }
+        let (act, broken) = match decision {
+            Decision::Wait(_) => (Act::Wait, None),
+            Decision::Save(next, _) => {
+                let judge = crate::advance::judge;
+                let broken = if self.subject.ours { judge(&self.plan, status, &next, &seen) } else { None };
+                (Act::Save(self.status_id(choice::canonical(next))), broken)
+            }
+            Decision::Ask(write) => (Act::Ask(self.write_id(write)), self.judge_ask(state, status, &seen, &write)),
+        };
+        Decided { choice, act, broken: broken.map_or(0, |rule| rule as u8) }
+    }
+
+    fn judge_ask(&self, state: &State, status: &Status, seen: &Observation, write: &Write) -> Option<Rule> {
+        let refused = || serin_rollout::permit(self.limits(), seen, write).is_err();
+        if self.subject.agrees && *write != Write::Claim && refused() {
+            return Some(Rule::Agreement);
+        }
+        if let Write::Route(route) = write
+            && self.subject.ours
+        {
+            let usable = serin_rollout::usable_of;
+            let usable = [usable(&seen.set[0]), usable(&seen.set[1])];
+            if !invariants::share(&self.plan, status, route, &self.in_force(state), usable) {
+                return Some(Rule::Share);
+            }
+        }
+        None
+    }
+
+    /// The state after `happening`; `None` if nothing changes.
+    pub fn step(&self, before: &State, happening: Happening) -> Option<State> {
+        let mut s = *before;
+        match happening {
+            Happening::Delete(k, true) => s.set[usize::from(k)].ready -= 1,
+            Happening::Delete(k, false) => s.set[usize::from(k)].notready -= 1,
+            Happening::Create(k) => s.set[usize::from(k)].notready += 1,
+            Happening::Ready(k) => {
+                let set = &mut s.set[usize::from(k)];
+                (set.ready, set.notready) = (set.ready + 1, set.notready - 1);
+            }
+            Happening::Down(k) => {
+                let set = &mut s.set[usize::from(k)];
+                (set.ready, set.notready) = (set.ready - 1, set.notready + 1);
+                s.debt[usize::from(k)] += 1;
+            }
+            Happening::Idle(k) => s.set[usize::from(k)].busy = false,
+            Happening::Sync(k) => s.view[usize::from(k)] = View { set: s.set[usize::from(k)], fresh: true },
+            Happening::Forget(id) => forget(&mut s, id),
+            Happening::Ack => (s.late, s.older) = (false, [0; OLDER]),
+            Happening::Lower(k) => {
+                s.set[usize::from(k)].desired -= 1;
+                self.overtakes(&mut s, usize::from(k));
+            }
+            Happening::Drift(k) => {
+                let set = &mut s.set[usize::from(k)];
+                s.debt[usize::from(k)] += set.ready;
+                (set.rev, set.notready, set.ready) = (ALIEN, set.total(), 0);
+                self.overtakes(&mut s, usize::from(k));
+            }
+            Happening::Want(rev) => s.wanted = rev,
+            Happening::Round(choice) => self.round(&mut s, choice)?,
+            Happening::Land => self.land(&mut s, true),
+            Happening::Lose => s.flight = Flight::default(),
+            Happening::Crash(leave) => {
+                if leave {
+                    s.zombie = s.flight;
+                }
+                self.restart(&mut s);
+            }
+            Happening::DieSaving(choice) => {
+                let status = self.status(s.status);
+                let Act::Save(next) = self.decide(&s, &status, choice).act else { return None };
+                s.zombie_save = next;
+                self.restart(&mut s);
+            }
+            Happening::ZombieLands => self.land(&mut s, false),
+            Happening::ZombieSaves => (s.status, s.zombie_save) = (s.zombie_save, 0),
+            Happening::Somebody(write) => self.send(&mut s, write, &Choice::QUIET)?,
+        }
+        self.settle(before, &mut s);
+        if s.broken == 0 && !invariants::capacity(&s, self.in_force(&s).iter().copied(), self.plan.limits.floor) {
+            s.broken = Rule::Capacity as u8;
+        }
+        (s != *before).then_some(s)
+    }
+
+    fn round(&self, s: &mut State, choice: Choice) -> Option<()> {
+        let rounds = self.rounds.borrow().get(&seen_part(s)).cloned();
+        let known = rounds.and_then(|list| list.iter().find(|decided| decided.choice == choice).copied());
+        let decided = known.unwrap_or_else(|| self.decide(s, &self.status(s.status), choice));
+        s.broken = decided.broken;
+        match decided.act {
+            Act::Wait => None,
+            Act::Save(next) => {
+                if s.broken == 0 && self.subject.ours {
+                    let (from, to) = (self.status(s.status), self.status(next));
+                    let rule = crate::advance::promotes_what_it_says(&from, &to, &s.view);
+                    s.broken = rule.map_or(0, |rule| rule as u8);
+                }
+                (s.status, s.zombie_save) = (next, 0);
+                Some(())
+            }
+            Act::Ask(write) => match self.send(s, write, &choice) {
+                Some(()) => Some(()),
+                None => (s.broken != 0).then_some(()),
+            },
+        }
+    }
+
+    /// A new process: it has seen nothing and fenced nothing.
+    fn restart(&self, s: &mut State) {
+        s.flight = Flight::default();
+        s.claimed = false;
+        s.view = [View::default(); 2];
+    }
+
+    /// Reductions, each of which keeps everything that can still happen.
+    fn settle(&self, before: &State, s: &mut State) {
+        let in_force = self.in_force(s);
+        let floor = self.plan.limits.floor;
+        for k in 0..2 {
+            let set = &mut s.set[k];
+            if !self.env.lazy && set.total() < set.desired {
+                set.notready = set.desired - set.ready; // creation is eager
+            }
+            if set.total() == 0 && set.desired == 0 {
+                *set = Set::default(); // what it was does not matter any more
+            }
+            let total = u16::from(set.total());
+            let routed = in_force.iter().map(|split| split.routed(k, total)).max().unwrap_or(0) as u8;
+            if !self.env.busy || set.total() <= routed {
+                set.busy = false;
+            } else if routed < self.routed(before, k) && set.ready > 0 {
+                set.busy = true; // it lost its traffic just now
+            }
+            if !self.env.stale {
+                s.view[k] = View { set: s.set[k], fresh: true };
+            } else if s.view[k].fresh && s.view[k].set.total() == 0 && s.view[k].set.desired == 0 {
+                s.view[k].set = Set::default();
+            } else if !s.view[k].fresh && self.subject.reads_fresh {
+                let seen = &mut s.view[k].set; // the core ignores the readiness of a stale view
+                (seen.notready, seen.ready) = (seen.total(), 0);
+            }
+            let wanted = in_force.iter().map(|split| invariants::counts_on(*split, k, floor)).max().unwrap_or(0);
+            let short = (wanted as u8).saturating_sub(s.set[k].usable());
+            s.debt[k] = s.debt[k].min(short); // what is not missing now is not owed
+        }
+    }
+
+    /// Somebody else wrote to the object: a write that is under way to it fails, because every write names the version
+    /// that it read.
+    fn overtakes(&self, s: &mut State, object: usize) {
+        for flight in [&mut s.flight, &mut s.zombie] {
+            if flight.write != 0 && object_of(&self.write(flight.write)) == object {
+                *flight = Flight::default();
+            }
+        }
+    }
+}
+
+/// The part of a state that the controller can see.
+fn seen_part(state: &State) -> State {
+    State {
+        view: state.view,
+        accepted: state.accepted,
+        older: state.older,
+        late: state.late,
+        status: state.status,
+        wanted: state.wanted,
+        claimed: state.claimed,
+        ..State::default()
+    }
+}
+
+fn forget(s: &mut State, id: u16) {
+    for slot in &mut s.older {
+        if *slot == id {
+            *slot = 0;
+        }
+    }
+    s.older.sort_unstable_by_key(|id| (*id == 0, *id));
+}
+
+/// The object that a write goes to: a set by its slot, 2 for the route.
+pub fn object_of(write: &Write) -> usize {
+    match write {
+        Write::Resize { slot, .. } | Write::Rewrite { slot, .. } => *slot,
+        Write::Route(_) => 2,
+        Write::Claim => 3,
+    }
+}

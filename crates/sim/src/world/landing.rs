@@ -1,0 +1,143 @@
+//! Sending a write, and its landing.
+use super::{World, object_of};
+use crate::choice::Choice;
+use crate::invariants::{self, Rule};
+use crate::state::{Flight, OLDER, Set, State};
+use serin_rollout::{Route, Write};
+
+impl World {
+    /// Reads again, asks the second key, sends. `None` if the second key refuses.
+    pub(super) fn send(&self, s: &mut State, id: u16, choice: &Choice) -> Option<()> {
+        let write = self.write(id);
+        let answer = match self.subject.permit {
+            Some(permit) => permit(self.limits(), &self.truth(s, choice.due), &write),
+            None => Ok(()),
+        };
+        self.reached.borrow_mut().asked(&self.status(s.status), &write, answer);
+        answer.ok()?;
+        let seen = if self.env.lenient {
+            s.view.map(|view| if view.fresh { view.set.usable() } else { 0 })
+        } else {
+            s.set.map(|set| set.usable())
+        };
+        let no_worse = match write {
+            Write::Route(route) => invariants::no_worse(&route, &self.in_force(s), seen, self.plan.limits.floor),
+            Write::Claim | Write::Resize { .. } | Write::Rewrite { .. } => false,
+        };
+        s.flight = Flight { write: id, seen, no_worse };
+        self.judge_drain(s, &write, choice);
+        Some(())
+    }
+
+    fn judge_drain(&self, s: &mut State, write: &Write, choice: &Choice) {
+        let Write::Resize { slot, to, .. } = *write else { return };
+        let sets = if self.env.lenient { s.view.map(|view| view.set) } else { s.set };
+        let stops_busy = sets[slot].busy && to < u16::from(self.routed(s, slot)) + 1;
+        if to < u16::from(sets[slot].desired) && stops_busy && !choice.due.drain && s.broken == 0 {
+            s.broken = Rule::Drain as u8;
+        }
+    }
+
+    /// Whether the write that is under way can land now: a router that has not heard of so many generations takes no
+    /// further one.
+    pub(super) fn can_land(&self, s: &State, flight: &Flight) -> bool {
+        let route = matches!(self.write(flight.write), Write::Route(_));
+        let older = s.older.iter().filter(|id| **id != 0).count();
+        flight.write != 0 && (!route || older < usize::from(self.env.generations) || !s.late)
+    }
+
+    /// Whether the controller's own write can land now.
+    pub fn can_land_now(&self, s: &State) -> bool {
+        self.can_land(s, &s.flight)
+    }
+
+    /// The write takes effect: the controller's own, or that of a dead incarnation.
+    pub(super) fn land(&self, s: &mut State, own: bool) {
+        let flight = if own { std::mem::take(&mut s.flight) } else { std::mem::take(&mut s.zombie) };
+        let write = self.write(flight.write);
+        let rule = self.apply(s, &write, &flight);
+        let mut again = *s;
+        self.apply(&mut again, &write, &flight);
+        if s.broken == 0 {
+            let replayed = (again.set, again.accepted) != (s.set, s.accepted);
+            let rule = rule.or(replayed.then_some(Rule::Replay));
+            s.broken = rule.map_or(0, |rule| rule as u8);
+        }
+        if own {
+            self.overtakes(s, object_of(&write)); // only a zombie can be left
+            match write {
+                Write::Claim => {
+                    (s.zombie, s.claimed) = (Flight::default(), true);
+                    s.zombie_save = 0;
+                    s.view.iter_mut().for_each(|view| view.fresh = false);
+                }
+                Write::Resize { slot, .. } | Write::Rewrite { slot, .. } => s.view[slot].fresh = false,
+                Write::Route(_) => {}
+            }
+        }
+    }
+
+    fn apply(&self, s: &mut State, write: &Write, flight: &Flight) -> Option<Rule> {
+        match *write {
+            Write::Claim => None,
+            Write::Route(route) => self.apply_route(s, &route, flight),
+            Write::Resize { slot, to, rev, pin } => {
+                let (to, rev) = (to as u8, rev.0 as u8);
+                let other = s.set[slot].total() > 0 && s.set[slot].rev != rev;
+                let in_force = self.in_force(s);
+                let floor = self.plan.limits.floor;
+                let lowers = to < s.set[slot].desired;
+                let sound = !lowers || invariants::destruction(&s.set, flight.seen, slot, to, &in_force, floor);
+                let set = &mut s.set[slot];
+                (set.rev, set.desired, set.pinned) = (rev, to, pin);
+                if other {
+                    (set.notready, set.ready) = (set.total(), 0);
+                }
+                if lowers && sound {
+                    self.owe(s); // what was lost since the read is the world's
+                }
+                if other { Some(Rule::Identity) } else { (!sound).then_some(Rule::Destruction) }
+            }
+            Write::Rewrite { slot, rev } => {
+                let routed = self.routed(s, slot) > 0;
+                let set: &mut Set = &mut s.set[slot];
+                if set.rev != rev.0 as u8 {
+                    set.rev = rev.0 as u8;
+                    (set.notready, set.ready) = (set.total(), 0);
+                }
+                routed.then_some(Rule::Identity)
+            }
+        }
+    }
+
+    fn apply_route(&self, s: &mut State, route: &Route, flight: &Flight) -> Option<Rule> {
+        let floor = self.plan.limits.floor;
+        let have = invariants::known(&s.set, flight.seen);
+        let sound = invariants::route_write(route, have, flight.no_worse, floor);
+        let pinned = !self.subject.ours || invariants::pinned(&s.set, route);
+        let id = self.route_id(*route);
+        if s.accepted != 0 && s.accepted != id && !s.older.contains(&s.accepted) {
+            s.older[OLDER - 1] = s.accepted;
+        }
+        super::forget(s, id);
+        (s.accepted, s.late) = (id, true);
+        if !self.env.late {
+            (s.older, s.late) = ([0; OLDER], false);
+        }
+        if sound {
+            self.owe(s);
+        }
+        if !sound { Some(Rule::RouteWrite) } else { (!pinned).then_some(Rule::Pinned) }
+    }
+
+    /// After a sound write: what its splits miss now was lost after it was allowed, or was missing everywhere.
+    fn owe(&self, s: &mut State) {
+        let floor = self.plan.limits.floor;
+        for split in self.in_force(s).iter() {
+            for k in 0..2 {
+                let wanted = invariants::counts_on(*split, k, floor) as u8;
+                s.debt[k] = s.debt[k].max(wanted.saturating_sub(s.set[k].usable()));
+            }
+        }
+    }
+}
