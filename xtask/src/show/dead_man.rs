@@ -84,6 +84,10 @@ impl Show {
         }
         let again = now_ms();
         self.promote(&mut deploy)?;
+        let held = self.stage.counters()?.since(&counters).held;
+        if held > 0 {
+            return fail(format!("{held} requests had to wait, and there was always somebody to answer them"));
+        }
         let summary = self.whole("killed at half of the traffic", load.stop()?, &counters)?;
         let [first, second] = [by(&summary, &stable, fell + OPEN, back), by(&summary, &canary, fell + OPEN, back)];
         if first == 0 || second > 0 {
@@ -116,7 +120,8 @@ impl Show {
         }
         self.stage.kill_controller()?;
         let killed = now_ms();
-        // Broken for good: its processes go too, and nobody starts them again.
+        // Broken for good: its processes go too, once nobody talks to them, and nobody starts them again.
+        self.quiet(slot)?;
         for instance in of_slot(&status, slot) {
             let pid = instance.get("pid").and_then(Value::number).unwrap_or_default();
             send("KILL", &pid.to_string())?;
@@ -139,6 +144,24 @@ impl Show {
             return fail(format!("while halted, {canary} answered {first} and {stable} {second}"));
         }
         Ok(())
+    }
+
+    /// Waits until nothing is open on the instances of a slot.
+    fn quiet(&self, slot: usize) -> Result<(), Stop> {
+        let begin = Instant::now();
+        loop {
+            let report = self.stage.report()?;
+            let number = |i: &Value, name: &str| i.get(name).and_then(Value::number).unwrap_or_default();
+            let of_slot = |i: &&Value| i.get("slot").and_then(Value::number) == Some(slot as f64);
+            let instances = report.get("instances").into_iter().flat_map(Value::items).filter(of_slot);
+            if instances.map(|i| number(i, "open") + number(i, "tunnels")).sum::<f64>() == 0.0 {
+                return Ok(());
+            }
+            if begin.elapsed() > PATIENCE {
+                return fail(format!("something stays open on slot {slot}: {report}"));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Begins a release and waits until the canary has half of the traffic and a person is waited for.
