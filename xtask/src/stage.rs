@@ -156,6 +156,15 @@ impl Stage {
         running.end(most)
     }
 
+    /// Runs `serin` with these words, which must be done.
+    ///
+    /// # Errors
+    /// What it said instead.
+    pub fn must(&self, words: &[&str]) -> Result<(), Stop> {
+        let said = self.ask(words, PATIENCE)?;
+        if said.code == Some(0) { Ok(()) } else { fail(format!("serin {} said {said:?}", words.join(" "))) }
+    }
+
     /// Starts `serin` with these words; its output is read by [`Asked::end`].
     ///
     /// # Errors

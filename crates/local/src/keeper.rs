@@ -1,5 +1,6 @@
 //! Keeps what was asked for: the instances of both slots, and the proxy's table.
 use crate::config::{Runnable, Settings};
+use crate::confirmed::Confirmed;
 use crate::layout::Layout;
 use crate::member::{self, Badge, Member};
 use crate::order::{Order, Orders};
@@ -37,6 +38,7 @@ pub struct Keeper {
     good: Slot,
     /// What the table holds that the proxy accepted from this keeper, and its version.
     applied: Option<(u64, Content)>,
+    confirmed: Confirmed,
     trouble: Pair<Option<String>>,
     not_before: Pair<Option<Instant>>,
     runnable: Read,
@@ -103,6 +105,7 @@ impl Keeper {
             lease_ms: 15_000,
             good: 0,
             applied: None,
+            confirmed: Confirmed::default(),
             trouble: [None, None],
             not_before: [None, None],
             runnable,
@@ -192,7 +195,7 @@ impl Keeper {
         self.turn += 1;
         let badge = Badge { slot, rev, turn: self.turn, runnable };
         let instance: Instance = member::create(&self.layout, &badge, &self.settings.service, &self.cgroups)?;
-        let mut member = Member::adopt(instance)?;
+        let mut member = Member::begin(instance)?;
         member.look();
         self.members.insert(member.id(), member);
         Ok(())
@@ -208,12 +211,14 @@ impl Keeper {
                     member.open = open.sum();
                 }
                 self.in_force.acknowledged(report.acknowledged);
+                self.confirmed.acknowledged(report.acknowledged);
                 self.report = Ok(report);
                 Ok(())
             }
             Err(error) => {
                 self.report = Err(error.to_string());
                 self.applied = None; // it may come back with another table than the one that it had
+                self.confirmed.forget();
                 Err(port_error(&error))
             }
         }
@@ -243,8 +248,17 @@ impl Keeper {
         Content { route, lease_ms: self.lease_ms, good, endpoints, settings }
     }
 
+    /// Some instance was found whose readiness is not known yet. The proxy's table, which somebody wrote who knew, stays
+    /// as it is until then: to call everybody unready would stop the service.
+    fn is_learning(&self) -> bool {
+        self.members.values().any(|member| !member.is_known())
+    }
+
     /// Tells the proxy who is there and who is ready. The route stays what was asked for last.
     async fn bring_table(&mut self) -> Result<(), PortError> {
+        if self.is_learning() {
+            return Ok(());
+        }
         let Ok(report) = &self.report else { return Ok(()) };
         let (version, generation) = (report.version, report.generation);
         let route = self.asked.unwrap_or_else(|| self.in_force.seen(report, None).accepted);
@@ -261,6 +275,8 @@ impl Keeper {
         let table = content.table(self.epoch, version, generation);
         self.client.apply(&table).await.map_err(|error| port_error(&error))?;
         self.in_force.accepted(version, content.route);
+        let ready = content.endpoints.iter().flatten().filter(|endpoint| endpoint.ready);
+        self.confirmed.accepted(version, ready.map(|endpoint| endpoint.id.clone()).collect());
         self.asked = Some(content.route);
         self.applied = Some((version, content));
         self.ask_proxy().await
@@ -289,14 +305,10 @@ impl Keeper {
     pub(crate) fn set_seen(&self, slot: Slot) -> SetSeen {
         let order = self.orders.of(slot);
         let least = Duration::from_millis(self.settings.min_healthy_ms);
-        let confirmed = |id: &str| match (&self.report, &self.applied) {
-            (Ok(report), Some((version, content))) if report.acknowledged >= *version => {
-                content.endpoints.iter().flatten().any(|endpoint| endpoint.id == id && endpoint.ready)
-            }
-            _ => false,
-        };
         let ordered = self.ordered(slot);
-        let ready: Vec<&&Member> = ordered.iter().filter(|m| m.is_ready() && confirmed(&m.id())).collect();
+        let ready: Vec<&&Member> = ordered.iter().filter(|m| m.is_ready() && self.confirmed.has(&m.id())).collect();
+        let (total, kept) = (self.of_slot(slot).count(), usize::from(order.desired));
+        let stay = ordered.iter().take(kept).filter(|m| m.is_ready() && self.confirmed.has(&m.id())).count();
         let routed = self
             .route_seen()
             .map_or(u16::MAX, |seen| seen.splits().map(|split| split.routed(slot, order.desired)).max().unwrap_or(0));
@@ -304,12 +316,14 @@ impl Keeper {
         SetSeen {
             rev: order.rev,
             desired: order.desired,
-            total: self.of_slot(slot).count() as u16,
-            ready: ready.len() as u16,
+            total: total as u16,
+            // The core takes what is too many off what is ready, whoever that may be. Here it is known who goes, ready
+            // or not, and perhaps told to stop already: they count on both sides, so that what stays is what is left.
+            ready: (stay + total.saturating_sub(kept)) as u16,
             healthy: ready.iter().filter(|member| member.is_healthy(least)).count() as u16,
             busy: unrouted as u16,
             pinned: order.pinned,
-            fresh: true,
+            fresh: !self.is_learning() && (total == 0 || self.confirmed.is_known()),
         }
     }
 
@@ -343,6 +357,9 @@ impl Keeper {
 
     pub(crate) async fn renew(&mut self) -> Result<(), PortError> {
         let Ok(report) = &self.report else { return Ok(()) };
+        if self.is_learning() {
+            return Ok(()); // a round without facts proves nothing
+        }
         self.client.renew(self.epoch, report.version).await.map_err(|error| port_error(&error))
     }
 

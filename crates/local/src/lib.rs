@@ -8,6 +8,7 @@
 //! Everything that it keeps is found again by the next controller: instances and proxy run under shims that outlive it,
 //! each slot's order is a file, and the route is the proxy's own.
 mod config;
+mod confirmed;
 mod down;
 mod keeper;
 mod layout;

@@ -46,11 +46,23 @@ pub(crate) struct Member {
     pub open: u64,
     /// It was told to stop.
     pub stopping: bool,
+    /// It ran before this controller did, and until then at most nothing is known of its readiness.
+    learning: Option<Instant>,
 }
 
 impl Member {
-    /// Finds the badge of a living instance and begins to look after it.
+    /// Finds the badge of a living instance that somebody else started, and begins to look after it. Until it has been
+    /// checked often enough, it is neither ready nor unready.
     pub fn adopt(instance: Instance) -> Result<Member, String> {
+        let mut member = Member::begin(instance)?;
+        let settings = member.badge.runnable.health.settings;
+        let checks = settings.rise.max(settings.fall).max(1);
+        member.learning = Some(Instant::now() + (settings.interval + settings.timeout) * checks);
+        Ok(member)
+    }
+
+    /// Begins to look after an instance that has just been started.
+    pub fn begin(instance: Instance) -> Result<Member, String> {
         let badge = read_badge(instance.dir())?;
         let port = match badge.runnable.port {
             Some(port) => port,
@@ -63,12 +75,20 @@ impl Member {
         let (check, settings) = (health.check.clone(), health.settings);
         let health = monitor::spawn(Watched { instance: instance.clone(), address: Some(address), check, settings });
         let stopping = instance.dir().join("stop.json").exists();
-        Ok(Member { instance, badge, address, health, state: None, open: 0, stopping })
+        Ok(Member { instance, badge, address, health, state: None, open: 0, stopping, learning: None })
     }
 
     /// Looks at what its shim says.
     pub fn look(&mut self) {
         self.state = self.instance.state().ok().flatten();
+        if self.stopping || self.health.borrow().is_settled() {
+            self.learning = None;
+        }
+    }
+
+    /// Whether it is known if it is ready.
+    pub fn is_known(&self) -> bool {
+        self.learning.is_none_or(|until| until <= Instant::now())
     }
 
     pub fn id(&self) -> String {

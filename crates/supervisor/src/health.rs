@@ -148,6 +148,14 @@ impl Health {
         &self.readiness
     }
 
+    /// Whether enough checks have been made to say that it is ready, or that it is not.
+    pub fn is_settled(&self) -> bool {
+        match self.readiness {
+            Readiness::Starting { .. } => self.fails >= self.settings.fall.max(1),
+            Readiness::Ready { .. } | Readiness::Unready { .. } => true,
+        }
+    }
+
     /// For how long it has been ready and every check has passed, without a restart or a gap; `None` when it is not.
     /// It is known up to the last check and not a moment longer.
     pub fn healthy_for(&self, now: Instant) -> Option<Duration> {

@@ -6,7 +6,8 @@ use crate::json::Value;
 use crate::parts::podinfo;
 use crate::process::send;
 use crate::run::{Run, Stop, fail};
-use crate::stage::controller::{Released, address, of_slot, slot_of};
+use crate::stage::controller::{Released, address, at_gate, of_slot, phase, slot_of};
+use crate::stage::dataplane::{Counters, share};
 use crate::stage::spec::Spec;
 use crate::stage::traffic::Summary;
 use crate::stage::{Asked, PATIENCE, Stage, Tools};
@@ -83,6 +84,10 @@ impl Show {
         }
         let again = now_ms();
         self.promote(&mut deploy)?;
+        let held = self.stage.counters()?.since(&counters).held;
+        if held > 0 {
+            return fail(format!("{held} requests had to wait, and there was always somebody to answer them"));
+        }
         let summary = self.whole("killed at half of the traffic", load.stop()?, &counters)?;
         let [first, second] = [by(&summary, &stable, fell + OPEN, back), by(&summary, &canary, fell + OPEN, back)];
         if first == 0 || second > 0 {
@@ -105,10 +110,8 @@ impl Show {
             slot_of(&status, "stable").ok_or_else(|| Stop::Fail(format!("there is no stable slot: {status}")))?;
         of_slot(&status, slot).try_for_each(|instance| podinfo::post(address(instance)?, "/readyz/disable"))?;
         let halted = |status: &Value| {
-            let all = status.find(&format!("route.split.weighted.{}", 1 - slot)).and_then(Value::number);
-            phase(status) == "halted"
-                && all == Some(10_000.0)
-                && status.find("route.in_force") == Some(&Value::Bool(true))
+            let all = status.find("route.split").is_some_and(|split| share(split, 1 - slot) == 10_000);
+            phase(status) == "halted" && all && status.find("route.in_force") == Some(&Value::Bool(true))
         };
         self.stage.wait("halted, with everything on the canary", PATIENCE, halted)?;
         let ended = Released::read(&deploy.end(PATIENCE)?)?;
@@ -117,21 +120,22 @@ impl Show {
         }
         self.stage.kill_controller()?;
         let killed = now_ms();
-        // Broken for good: its processes go too, and nobody starts them again.
+        // Broken for good: its processes go too, once nobody talks to them, and nobody starts them again.
+        self.quiet(slot)?;
         for instance in of_slot(&status, slot) {
             let pid = instance.get("pid").and_then(Value::number).unwrap_or_default();
             send("KILL", &pid.to_string())?;
         }
         std::thread::sleep(Duration::from_secs(3 * LEASE));
         let (report, back) = (self.stage.report()?, now_ms());
-        let all = report.find(&format!("split.weighted.{}", 1 - slot)).and_then(Value::number);
-        if all != Some(10_000.0) || self.fallback()? != "" {
+        let all = report.get("split").is_some_and(|split| share(split, 1 - slot) == 10_000);
+        if !all || self.fallback()? != "" {
             return fail(format!("the canary does not keep everything: {report}"));
         }
         self.stage.serve()?;
         // The next controller starts the dead ones again, and then the release goes on at its gate.
         self.stage.wait("the gate again", PATIENCE, at_gate)?;
-        must(&self.stage, &["approve"])?;
+        self.stage.must(&["approve"])?;
         self.stage.rests("promoted after all")?;
         self.base = self.next(2 * round + 1);
         let summary = self.whole("killed while halted", load.stop()?, &counters)?;
@@ -140,6 +144,24 @@ impl Show {
             return fail(format!("while halted, {canary} answered {first} and {stable} {second}"));
         }
         Ok(())
+    }
+
+    /// Waits until nothing is open on the instances of a slot.
+    fn quiet(&self, slot: usize) -> Result<(), Stop> {
+        let begin = Instant::now();
+        loop {
+            let report = self.stage.report()?;
+            let number = |i: &Value, name: &str| i.get(name).and_then(Value::number).unwrap_or_default();
+            let of_slot = |i: &&Value| i.get("slot").and_then(Value::number) == Some(slot as f64);
+            let instances = report.get("instances").into_iter().flat_map(Value::items).filter(of_slot);
+            if instances.map(|i| number(i, "open") + number(i, "tunnels")).sum::<f64>() == 0.0 {
+                return Ok(());
+            }
+            if begin.elapsed() > PATIENCE {
+                return fail(format!("something stays open on slot {slot}: {report}"));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Begins a release and waits until the canary has half of the traffic and a person is waited for.
@@ -152,7 +174,7 @@ impl Show {
     }
 
     fn promote(&mut self, deploy: &mut Asked) -> Result<(), Stop> {
-        must(&self.stage, &["approve"])?;
+        self.stage.must(&["approve"])?;
         let released = Released::read(&deploy.end(PATIENCE)?)?;
         if released.outcome != "promoted" {
             return fail(format!("it should have been promoted: {released:?}"));
@@ -183,32 +205,12 @@ impl Show {
         Ok(report.get("falling_back").and_then(Value::text).unwrap_or_default().to_owned())
     }
 
-    fn whole(
-        &mut self,
-        what: &str,
-        summary: Summary,
-        before: &crate::stage::dataplane::Counters,
-    ) -> Result<Summary, Stop> {
+    fn whole(&mut self, what: &str, summary: Summary, before: &Counters) -> Result<Summary, Stop> {
         let counted = self.stage.counters()?.since(before);
         summary.must_be_whole(what, &counted, None)?;
         self.requests += summary.count("sent");
         Ok(summary)
     }
-}
-
-fn must(stage: &Stage, words: &[&str]) -> Result<(), Stop> {
-    let said = stage.ask(words, PATIENCE)?;
-    if said.code == Some(0) { Ok(()) } else { fail(format!("serin {} said {said:?}", words.join(" "))) }
-}
-
-fn phase(status: &Value) -> &str {
-    status.find("phase").and_then(Value::text).unwrap_or_default()
-}
-
-/// A person is waited for, and the split of the step is in force.
-fn at_gate(status: &Value) -> bool {
-    let waits = status.find("waiting.reason").and_then(Value::text) == Some("approval");
-    phase(status) == "step" && waits && status.find("route.in_force") == Some(&Value::Bool(true))
 }
 
 fn now_ms() -> u64 {

@@ -6,7 +6,8 @@
 use crate::json::Value;
 use crate::parts::podinfo;
 use crate::run::{Run, Stop, fail};
-use crate::stage::controller::DEPLOY;
+use crate::stage::controller::{DEPLOY, Released, at_gate};
+use crate::stage::dataplane::share;
 use crate::stage::spec::Spec;
 use crate::stage::traffic::{Shape, Summary};
 use crate::stage::{PATIENCE, Stage, Tools};
@@ -27,7 +28,7 @@ const LOOK: Duration = Duration::from_millis(20);
 struct Watched {
     /// The most requests and WebSockets that were open on an instance when it got no new ones any more, by its name.
     open: BTreeMap<String, u64>,
-    /// When an instance was first seen to get no new ones, in milliseconds since the epoch.
+    /// Since when an instance has been seen to get no new ones, in milliseconds since the epoch.
     since: BTreeMap<String, u64>,
     /// How many tables the proxy has accepted.
     tables: u64,
@@ -90,24 +91,22 @@ fn turn(stage: &Stage, spec: &Spec, programs: &[PathBuf; 2], round: usize) -> Re
     stage.say(format!("round {}: to be {ends}", round + 1));
     let mut asked = stage.begin_release(&next)?;
     if ends == "aborted" {
-        stage.wait("the gate", PATIENCE, |status| {
-            status.find("waiting.reason").and_then(Value::text) == Some("approval")
-        })?;
-        for share in ["20%", "70%", "50%"] {
-            must(stage, &["weight", share])?;
+        stage.wait("the gate", PATIENCE, at_gate)?;
+        for (word, points) in [("20%", 2000), ("70%", 7000), ("50%", 5000)] {
+            stage.must(&["weight", word])?;
+            stage.wait("the share that was asked for", PATIENCE, |status| {
+                let split = status.find("route.split");
+                let is = |slot: usize| split.is_some_and(|split| share(split, slot) == points);
+                at_gate(status) && (is(0) || is(1))
+            })?;
         }
-        must(stage, &["abort"])?;
+        stage.must(&["abort"])?;
     }
-    let released = crate::stage::controller::Released::read(&asked.end(2 * PATIENCE)?)?;
+    let released = Released::read(&asked.end(2 * PATIENCE)?)?;
     if released.outcome != ends {
         return fail(format!("round {} ended as {released:?}, and should have been {ends}", round + 1));
     }
     stage.rests("at rest after a round").map(drop)
-}
-
-fn must(stage: &Stage, words: &[&str]) -> Result<(), Stop> {
-    let said = stage.ask(words, PATIENCE)?;
-    if said.code == Some(0) { Ok(()) } else { fail(format!("serin {} said {said:?}", words.join(" "))) }
 }
 
 /// Looks at the proxy while `what` happens.
@@ -136,14 +135,13 @@ impl Watched {
         self.tables = self.tables.max(number(report, "version"));
         for instance in report.get("instances").into_iter().flat_map(Value::items) {
             self.after_ack = self.after_ack.max(number(instance, "started_after_ack"));
-            let share = |slot: u64| {
-                let one = |kind: &str| number(report, &format!("split.{kind}.{slot}"));
-                one("weighted") + one("members")
-            };
             let slot = instance.get("slot").and_then(Value::number);
-            let gone = slot.is_none_or(|slot| share(slot as u64) == 0);
-            if gone && number(report, "acknowledged") == number(report, "version") {
-                let id = instance.get("id").and_then(Value::text).unwrap_or_default().to_owned();
+            let gone =
+                slot.is_none_or(|slot| report.get("split").is_some_and(|split| share(split, slot as usize) == 0));
+            let id = instance.get("id").and_then(Value::text).unwrap_or_default().to_owned();
+            if !gone {
+                self.since.remove(&id);
+            } else if number(report, "acknowledged") == number(report, "version") {
                 let open = number(instance, "open") + number(instance, "tunnels");
                 let most = self.open.entry(id.clone()).or_default();
                 *most = open.max(*most);

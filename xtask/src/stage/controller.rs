@@ -105,8 +105,9 @@ impl Stage {
     /// When that takes too long.
     pub fn rests(&self, what: &str) -> Result<Value, Stop> {
         let at_rest = |status: &Value| {
-            let idle = status.find("phase").and_then(Value::text) == Some("idle");
-            idle && status.find("waiting").is_none_or(|w| *w == Value::Null) && instances(status, "ready") > 0
+            phase(status) == "idle"
+                && status.find("waiting").is_none_or(|w| *w == Value::Null)
+                && instances(status, "ready") > 0
         };
         self.wait(what, PATIENCE, at_rest)
     }
@@ -141,6 +142,17 @@ impl Stage {
         self.write(spec)?;
         self.begin(&DEPLOY)
     }
+}
+
+/// The word for what the service is in, such as `idle`.
+pub fn phase(status: &Value) -> &str {
+    status.find("phase").and_then(Value::text).unwrap_or_default()
+}
+
+/// A person is waited for, and the split of the step is in force.
+pub fn at_gate(status: &Value) -> bool {
+    let waits = status.find("waiting.reason").and_then(Value::text) == Some("approval");
+    phase(status) == "step" && waits && status.find("route.in_force") == Some(&Value::Bool(true))
 }
 
 /// The name of an instance.

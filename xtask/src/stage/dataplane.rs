@@ -79,6 +79,17 @@ impl Counters {
     }
 }
 
+/// The share of a slot in a split, as a report or a status writes it, in basis points.
+pub fn share(split: &Value, slot: usize) -> u64 {
+    let number = |kind: &str, slot: usize| {
+        split.find(&format!("{kind}.{slot}")).and_then(Value::number).unwrap_or_default() as u64
+    };
+    match number("members", 0) + number("members", 1) {
+        0 => number("weighted", slot),
+        all => number("members", slot) * 10_000 / all,
+    }
+}
+
 impl Stage {
     /// One request to the proxy: `report` or `measure`; the answer without its outer name.
     ///
@@ -119,6 +130,17 @@ impl Stage {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_share_is_the_same_in_both_kinds_of_split() {
+        let of = |text: &str| {
+            let split = Value::parse(text).expect("it is JSON");
+            [share(&split, 0), share(&split, 1)]
+        };
+        assert_eq!(of(r#"{"weighted":[2000,8000]}"#), [2000, 8000]);
+        assert_eq!(of(r#"{"members":[1,3]}"#), [2500, 7500]);
+        assert_eq!(of(r#"{"members":[0,0]}"#), [0, 0]);
+    }
 
     #[test]
     fn the_counters_are_read_where_the_proxy_writes_them() {
