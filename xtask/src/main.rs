@@ -13,12 +13,12 @@ mod options;
 mod parts;
 mod process;
 mod run;
+mod show;
 mod stage;
 mod suite;
 mod tidy;
 mod units;
 mod verbs;
-mod zero_loss;
 
 use options::Options;
 use run::{Run, Stop};

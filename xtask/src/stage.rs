@@ -7,6 +7,7 @@
 
 pub mod controller;
 pub mod dataplane;
+pub mod observed;
 pub mod shims;
 pub mod spec;
 pub mod traffic;

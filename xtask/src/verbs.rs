@@ -48,7 +48,25 @@ pub const VERBS: &[Verb] = &[
         name: "show zero-loss",
         words: "[--replicas 1|2]",
         about: "a real program under constant load: a good release and three bad ones, and not one request lost",
-        perform: crate::zero_loss::perform,
+        perform: crate::show::zero_loss::perform,
+    },
+    Verb {
+        name: "show drain",
+        words: "",
+        about: "instances leave under slow requests and WebSockets, and each request ends before its instance is told",
+        perform: crate::show::drain::perform,
+    },
+    Verb {
+        name: "show dead-man",
+        words: "",
+        about: "without a controller the canary's share returns to what is proven, which may be the canary",
+        perform: crate::show::dead_man::perform,
+    },
+    Verb {
+        name: "show flow",
+        words: "[NAME…|all]",
+        about: "every preset on a real program under load, a good release and a bad one each",
+        perform: crate::show::flow::perform,
     },
     Verb {
         name: "parts podinfo",

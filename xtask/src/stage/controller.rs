@@ -4,6 +4,7 @@ use super::spec::Spec;
 use super::{Asked, PATIENCE, Said, Stage};
 use crate::json::Value;
 use crate::run::{Stop, fail};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -140,6 +141,20 @@ impl Stage {
         self.write(spec)?;
         self.begin(&DEPLOY)
     }
+}
+
+/// The name of an instance.
+pub fn id(instance: &Value) -> String {
+    instance.get("id").and_then(Value::text).unwrap_or_default().to_owned()
+}
+
+/// An instance's own address.
+///
+/// # Errors
+/// When it has none.
+pub fn address(instance: &Value) -> Result<SocketAddr, Stop> {
+    let address = instance.get("address").and_then(Value::text).and_then(|text| text.parse().ok());
+    address.ok_or_else(|| Stop::Fail(format!("{instance} has no address")))
 }
 
 /// How many instances of both slots there are in `state` (`ready`, `unready`, …).

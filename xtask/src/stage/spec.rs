@@ -80,6 +80,15 @@ impl Spec {
         self
     }
 
+    /// podinfo that answers every third request with 400, 409 or 500, WebSockets among them. Its own readiness does so
+    /// too, and so its port has to be enough.
+    #[must_use]
+    pub fn failing(mut self) -> Spec {
+        self.command.push("--random-error".to_owned());
+        self.health = "{tcp: true, interval: 200ms, rise: 1}".to_owned();
+        self
+    }
+
     /// The same with a variable, which makes it another revision.
     #[must_use]
     pub fn with_env(mut self, name: &str, value: &str) -> Spec {

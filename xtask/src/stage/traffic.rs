@@ -30,11 +30,13 @@ pub struct Shape {
     pub sockets: u64,
     /// How long each is kept, in seconds; `None`: as long as the load runs.
     pub socket_life: Option<f64>,
+    /// The most connections at a time.
+    pub connections: u64,
 }
 
 impl Default for Shape {
     fn default() -> Self {
-        Shape { rate: RATE, slow: 0.02, sockets: SOCKETS, socket_life: Some(SOCKET_LIFE) }
+        Shape { rate: RATE, slow: 0.02, sockets: SOCKETS, socket_life: Some(SOCKET_LIFE), connections: 256 }
     }
 }
 
@@ -82,6 +84,7 @@ impl Stage {
         if let Some(life) = shape.socket_life {
             option("--websocket-seconds", life.to_string());
         }
+        option("--connections", shape.connections.to_string());
         option("--seed", seed.to_string());
         command.arg("--timeline").arg(&timeline);
         // An input that stays open: the load ends when it is told to, or when this process is gone.

@@ -4,15 +4,12 @@
 use crate::json::Value;
 use crate::parts::podinfo;
 use crate::run::{Run, Stop, fail};
-use crate::stage::controller::{every_instance, last_ending, of_slot, slot_of};
-use crate::stage::dataplane::Counters;
+use crate::stage::controller::{Released, address, of_slot, slot_of};
+use crate::stage::observed::Observed;
 use crate::stage::spec::Spec;
+use crate::stage::traffic::Shape;
 use crate::stage::{Stage, Tools};
 use std::path::PathBuf;
-use std::time::Duration;
-
-/// The load runs this long before a release and after it.
-const MARGIN: Duration = Duration::from_millis(700);
 
 /// What is released, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +28,7 @@ const ACTS: [Act; 4] = [Act::Good, Act::Errors, Act::NeverReady, Act::Unready];
 
 /// What a run of all acts adds up to.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Sum {
+struct Sum {
     requests: u64,
     by_canary: u64,
     sockets: u64,
@@ -112,38 +109,18 @@ impl Show {
     /// One release under load, from rest to rest.
     fn act(&mut self, act: Act, round: u32, sum: &mut Sum) -> Result<(), Stop> {
         let name = format!("{act:?}, {} replicas, round {}", self.base.replicas, round + 1);
-        self.stage.say(&name);
-        let before = self.stage.rests("at rest before a release")?;
-        let counters = self.stage.counters()?;
-        let load = self.stage.traffic(self.seed + self.releases)?;
-        std::thread::sleep(MARGIN);
         self.releases += 1;
         let spec = self.spec(act);
-        let released = self.stage.release(&spec)?;
-        let wanted = match act {
-            Act::Good | Act::Unready => "promoted",
-            Act::Errors => "rolled_back",
-            Act::NeverReady => "failed",
-        };
-        if released.outcome != wanted {
-            return fail(format!("{name}: it ended {released:?}, and should have been {wanted}"));
-        }
-        if act == Act::Unready {
-            self.disable(released.rollout)?;
-        }
-        let after = self.stage.rests("at rest after a release")?;
-        std::thread::sleep(MARGIN);
-        let summary = load.stop()?;
-        let counted = self.stage.counters()?.since(&counters);
-        let bad = (act == Act::Errors).then(|| slot_of(&before, "stable").map(|slot| 1 - slot)).flatten();
-        summary.must_be_whole(&name, &counted, bad)?;
-        self.check(act, &name, (&before, &after), &counted)?;
+        let load = (self.seed + self.releases, Shape::default());
+        let then = |released: &Released| if act == Act::Unready { self.disable(released) } else { Ok(()) };
+        let seen = self.stage.observe(&name, &spec, load, then)?;
+        check(act, &seen)?;
         if act == Act::Good {
             self.base = spec;
         }
-        sum.requests += summary.count("sent");
-        sum.sockets += summary.count("ws_opened");
-        sum.by_canary += summary.server_errors();
+        sum.requests += seen.load.count("sent");
+        sum.sockets += seen.load.count("ws_opened");
+        sum.by_canary += seen.load.server_errors();
         sum.releases += 1;
         Ok(())
     }
@@ -156,67 +133,41 @@ impl Show {
         let spec = self.base.clone().with_env("RELEASE", &self.releases.to_string()).with_release(&[&bake]);
         match act {
             Act::Good | Act::Unready => spec.with_program(other, &[]),
-            // Its own readiness answers 500 too, so that its port has to be enough.
-            Act::Errors => Spec {
-                health: "{tcp: true, interval: 200ms, rise: 1}".to_owned(),
-                ..spec.with_program(other, &["--random-error"])
-            },
+            Act::Errors => spec.with_program(other, &[]).failing(),
             Act::NeverReady => spec.with_program(other, &["--unready"]),
         }
     }
 
     /// Makes every instance of the promoted revision unready, by its own address, while the old one is warm.
-    fn disable(&self, rollout: u64) -> Result<(), Stop> {
+    fn disable(&self, released: &Released) -> Result<(), Stop> {
         let status = self.stage.status()?;
-        let warm = status.find("slots.0.warm") == Some(&Value::Bool(true))
-            || status.find("slots.1.warm") == Some(&Value::Bool(true));
-        let slot = slot_of(&status, "stable").filter(|_| warm);
-        let Some(slot) = slot else {
-            return fail(format!("the rollback window of rollout {rollout} was over too early: {status}"));
-        };
-        for instance in of_slot(&status, slot) {
-            let address = instance.find("address").and_then(Value::text).unwrap_or_default();
-            let address = address.parse().map_err(|_| Stop::Fail(format!("{instance} has no address")))?;
-            podinfo::post(address, "/readyz/disable")?;
-        }
-        Ok(())
-    }
-
-    /// Whether the service is what it should be after the act.
-    fn check(&self, act: Act, name: &str, (before, after): (&Value, &Value), seen: &Counters) -> Result<(), Stop> {
-        let ending = match act {
-            Act::Good => "promoted",
-            Act::Errors | Act::Unready => "rolled_back",
-            Act::NeverReady => "failed",
-        };
-        if last_ending(after) != Some(ending) {
-            return fail(format!("{name}: the last release should have ended {ending}: {after}"));
-        }
-        let same = running(before) == running(after);
-        if same == (act == Act::Good) || every_instance(after).count() != usize::from(self.base.replicas) {
-            return fail(format!("{name}: these ran before: {before}; these after: {after}"));
-        }
-        let canary = slot_of(before, "stable").map_or(0, |stable| 1 - stable);
-        let took = seen.slots[canary].started;
-        match act {
-            Act::Good | Act::Errors | Act::Unready if took == 0 => fail(format!("{name}: the canary got no request")),
-            Act::Errors if seen.slots[canary].server_errors == 0 => fail(format!("{name}: the canary never failed")),
-            Act::NeverReady if took > 0 => fail(format!("{name}: a canary that was never ready got {took} requests")),
-            Act::Good | Act::Errors | Act::NeverReady | Act::Unready => Ok(()),
+        let is_warm = |slot: usize| status.find(&format!("slots.{slot}.warm")) == Some(&Value::Bool(true));
+        match slot_of(&status, "stable").filter(|_| is_warm(0) || is_warm(1)) {
+            Some(slot) => of_slot(&status, slot).try_for_each(|i| podinfo::post(address(i)?, "/readyz/disable")),
+            None => fail(format!("the rollback window of rollout {} is over already: {status}", released.rollout)),
         }
     }
 }
 
-/// What runs: the process of each instance, and how often it was restarted.
-fn running(status: &Value) -> Vec<(String, u64, u64)> {
-    let number = |i: &Value, name: &str| i.get(name).and_then(Value::number).unwrap_or_default() as u64;
-    let one = |i: &Value| {
-        let id = i.get("id").and_then(Value::text).unwrap_or_default().to_owned();
-        (id, number(i, "pid"), number(i, "restarts"))
-    };
-    let mut all: Vec<_> = every_instance(status).map(one).collect();
-    all.sort();
-    all
+/// Whether everything was as it should be.
+fn check(act: Act, seen: &Observed) -> Result<(), Stop> {
+    let canary = seen.canary();
+    seen.load.must_be_whole(&seen.name, &seen.counted, (act == Act::Errors).then_some(canary))?;
+    match act {
+        Act::Good => seen.must_end("promoted", "promoted")?,
+        Act::Errors => seen.must_end("rolled_back", "rolled_back")?,
+        Act::NeverReady => seen.must_end("failed", "failed")?,
+        Act::Unready => seen.must_end("promoted", "rolled_back")?,
+    }
+    seen.must_run(act != Act::Good)?;
+    let took = seen.counted.slots[canary].started;
+    let name = &seen.name;
+    match act {
+        Act::Good | Act::Errors | Act::Unready if took == 0 => fail(format!("{name}: the canary got no request")),
+        Act::Errors if seen.counted.slots[canary].server_errors == 0 => fail(format!("{name}: the canary was sound")),
+        Act::NeverReady if took > 0 => fail(format!("{name}: a canary that was never ready got {took} requests")),
+        Act::Good | Act::Errors | Act::NeverReady | Act::Unready => Ok(()),
+    }
 }
 
 #[cfg(test)]
