@@ -3,4 +3,5 @@
 pub mod dead_man;
 pub mod drain;
 pub mod flow;
+pub mod kill;
 pub mod zero_loss;

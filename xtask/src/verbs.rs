@@ -69,6 +69,30 @@ pub const VERBS: &[Verb] = &[
         perform: crate::show::flow::perform,
     },
     Verb {
+        name: "show kill controller",
+        words: "",
+        about: "the controller dies at every boundary of every write: releases end as they should, nobody notices",
+        perform: crate::show::kill::controller::perform,
+    },
+    Verb {
+        name: "show kill instance",
+        words: "",
+        about: "an instance is killed under load, one replica included: no retriable request is lost",
+        perform: crate::show::kill::instance::perform,
+    },
+    Verb {
+        name: "show kill proxy",
+        words: "",
+        about: "the proxy is killed under load: nothing is refused, and it is back with its last route within a second",
+        perform: crate::show::kill::proxy::perform,
+    },
+    Verb {
+        name: "show kill shim",
+        words: "",
+        about: "a shim is killed: its instance is replaced; the proxy's is started again",
+        perform: crate::show::kill::shim::perform,
+    },
+    Verb {
         name: "parts podinfo",
         words: "VERSION…",
         about: "builds the application of the examples in several versions and sends each a little load",
