@@ -267,6 +267,14 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// What it has printed so far, on either stream.
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    pub fn so_far(&self) -> Result<String, Stop> {
+        Ok(std::fs::read_to_string(&self.files[0])? + &std::fs::read_to_string(&self.files[1])?)
+    }
+
     /// What it printed, when it ends within `most`.
     ///
     /// # Errors

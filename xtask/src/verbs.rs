@@ -69,6 +69,12 @@ pub const VERBS: &[Verb] = &[
         perform: crate::show::flow::perform,
     },
     Verb {
+        name: "show bad-input",
+        words: "",
+        about: "broken files, taken ports, full disks, damaged state, programs that cannot run: clear words, nothing lost",
+        perform: crate::show::bad_input::perform,
+    },
+    Verb {
         name: "show kill controller",
         words: "",
         about: "the controller dies at every boundary of every write: releases end as they should, nobody notices",

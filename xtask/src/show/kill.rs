@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 const LEASE: Duration = Duration::from_secs(1);
 
 /// A service whose releases take a few seconds; `version` is what its instances say they are.
-fn fast(tools: &Tools, name: &str, replicas: u16, version: &str) -> Spec {
+pub fn fast(tools: &Tools, name: &str, replicas: u16, version: &str) -> Spec {
     let mut spec = Spec::podinfo(&tools.load, replicas).with_release(&[
         "weights: {steps: [{weight: 50%}], bake: 500ms}",
         "window: 1s",
@@ -48,7 +48,7 @@ fn short(rate: f64) -> Shape {
 ///
 /// # Errors
 /// When it is not there, or does not die: then the fault did not happen.
-fn kill(id: u32) -> Result<(), Stop> {
+pub fn kill(id: u32) -> Result<(), Stop> {
     send("KILL", &id.to_string())?;
     let begin = Instant::now();
     while is_alive(id) {
@@ -78,7 +78,7 @@ fn program_of(directory: &Path) -> Result<u32, Stop> {
 
 /// How many requests ended otherwise than they should have: not sent at all, or without a whole answer, or with a 5xx
 /// that no instance gave.
-fn lost(stage: &Stage, summary: &Summary, before: &crate::stage::dataplane::Counters) -> Result<u64, Stop> {
+pub fn lost(stage: &Stage, summary: &Summary, before: &crate::stage::dataplane::Counters) -> Result<u64, Stop> {
     let since = stage.counters()?.since(before);
     let by_canaries = since.slots[0].server_errors + since.slots[1].server_errors;
     Ok(summary.lost(by_canaries) + since.own_errors + since.after_ack() + summary.count("ws_lost"))

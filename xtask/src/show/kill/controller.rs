@@ -10,8 +10,6 @@ use crate::stage::{Asked, PATIENCE, Stage, Tools};
 use std::time::{Duration, Instant};
 
 const BOUNDARIES: [&str; 5] = ["before-save", "after-save", "before-send", "after-send", "after-answer"];
-/// Which of them, in the quick set: the first ones are a controller's own start, the last ones the end of a release.
-const QUICK: [u32; 3] = [2, 4, 6];
 /// A release that has more writes than this never ends.
 const MOST: u32 = 60;
 /// Requests a second on each service.
@@ -26,6 +24,18 @@ enum Way {
     Good,
     /// Every answer of the new version is a 500: rolled back.
     Bad,
+}
+
+impl Way {
+    /// Which times, in the quick set: spread over a controller's own start, a release's beginning, middle and end.
+    fn quick(self, boundary: &str) -> &'static [u32] {
+        match (self, boundary) {
+            (Way::Good, "before-save" | "after-save") => &[2, 4, 6],
+            (Way::Bad, "before-save" | "after-save") => &[2, 3, 4],
+            (_, "before-send" | "after-send") => &[1, 3, 6],
+            (_, _) => &[5],
+        }
+    }
 }
 
 /// When the controller dies.
@@ -115,8 +125,8 @@ impl Lane {
                 self.every(boundary)?;
                 continue;
             }
-            for number in QUICK {
-                if !self.one(&Moment::Boundary(boundary, number))? {
+            for number in self.way.quick(boundary) {
+                if !self.one(&Moment::Boundary(boundary, *number))? {
                     return fail(format!("the controller did not die at {boundary}:{number}"));
                 }
             }
