@@ -46,7 +46,7 @@ pub fn parse(words: &[String]) -> Result<(&'static Verb, Options), String> {
     if options.words.is_empty() {
         return Err("there is no verb".to_owned());
     }
-    for length in [2, 1] {
+    for length in [3, 2, 1] {
         let Some(name) = options.words.get(..length).map(|w| w.join(" ")) else { continue };
         if let Some(verb) = VERBS.iter().find(|v| v.name == name) {
             options.words.drain(..length);

@@ -276,6 +276,24 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// What it has printed so far, on either stream.
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    pub fn so_far(&self) -> Result<String, Stop> {
+        Ok(std::fs::read_to_string(&self.files[0])? + &std::fs::read_to_string(&self.files[1])?)
+    }
+
+    /// What it printed, when it ends within `most`.
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    pub fn look(&mut self, most: Duration) -> Result<Option<Said>, Stop> {
+        let Some(status) = self.process.wait(most)? else { return Ok(None) };
+        let [out, err] = [&self.files[0], &self.files[1]].map(std::fs::read_to_string);
+        Ok(Some(Said { code: status.code(), out: out?, err: err? }))
+    }
+
     /// Waits for its end and reads what it printed.
     ///
     /// # Errors

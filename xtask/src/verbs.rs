@@ -75,6 +75,36 @@ pub const VERBS: &[Verb] = &[
         perform: crate::examples::perform,
     },
     Verb {
+        name: "show bad-input",
+        words: "",
+        about: "broken files, taken ports, full disks, damaged state, programs that cannot run: clear words, nothing lost",
+        perform: crate::show::bad_input::perform,
+    },
+    Verb {
+        name: "show kill controller",
+        words: "",
+        about: "the controller dies at every boundary of every write: releases end as they should, nobody notices",
+        perform: crate::show::kill::controller::perform,
+    },
+    Verb {
+        name: "show kill instance",
+        words: "",
+        about: "an instance is killed under load, one replica included: no retriable request is lost",
+        perform: crate::show::kill::instance::perform,
+    },
+    Verb {
+        name: "show kill proxy",
+        words: "",
+        about: "the proxy is killed under load: nothing is refused, and it is back with its last route within a second",
+        perform: crate::show::kill::proxy::perform,
+    },
+    Verb {
+        name: "show kill shim",
+        words: "",
+        about: "a shim is killed: its instance is replaced; the proxy's is started again",
+        perform: crate::show::kill::shim::perform,
+    },
+    Verb {
         name: "parts podinfo",
         words: "VERSION…",
         about: "builds the application of the examples in several versions and sends each a little load",

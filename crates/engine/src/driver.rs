@@ -9,7 +9,7 @@ use crate::timers::{due, rearm};
 use crate::wording::{About, Fact, Outgoing, text};
 use serin_analysis::Outcome as Found;
 use serin_rollout::{
-    Decision, Event, Observation, Outcome, Rev, Status, Verdict, WaitingOn, Write, WriteError, decide, permit,
+    Decision, Event, Observation, Outcome, Rev, Status, Verdict, WaitingOn, Write, WriteError, decide, other, permit,
 };
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -322,7 +322,11 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
 
     fn put_events(&self, commit: &mut Commit, saved: &Saved, events: &[Event]) -> Result<(), RoundError> {
         let judging = saved.judging.as_ref();
+        let fresh = other(saved.status.good);
+        let instances = self.parts.fleet.instances();
+        let error = instances.into_iter().filter(|instance| instance.slot == fresh).find_map(|instance| instance.error);
         let about = About {
+            unready: error.or_else(|| self.parts.fleet.troubles().into_iter().next()),
             service: &self.parts.service,
             failed: judging.map_or(0, |judging| judging.history.failed_total),
             measured: judging.map_or("", |judging| &judging.text),

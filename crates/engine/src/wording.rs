@@ -34,6 +34,8 @@ pub(crate) struct About<'a> {
     pub failed: u32,
     /// What was measured last.
     pub measured: &'a str,
+    /// Why the new revision is not ready, as far as the platform can say.
+    pub unready: Option<String>,
 }
 
 /// The event in one line.
@@ -71,13 +73,17 @@ fn going_back(why: Why, about: &About<'_>) -> String {
             let measured = about.measured.split(" (failed ").next().unwrap_or_default();
             format!("Rolling back {name} failed checks threshold reached {}: {measured}", about.failed)
         }
-        Why::Deadline => format!("Rolling back {name} progress deadline exceeded"),
-        Why::Unready => format!("Rolling back {name} the new revision is not ready any more"),
+        Why::Deadline => format!("Rolling back {name} progress deadline exceeded{}", because(about)),
+        Why::Unready => format!("Rolling back {name} the new revision is not ready any more{}", because(about)),
         Why::Aborted => format!("Rolling back {name} aborted by a person"),
         Why::Superseded => format!("Rolling back {name} superseded by another revision"),
         Why::RolledBack => format!("Rolling back {name} to the previous revision, asked for by a person"),
         Why::Drift => format!("Rolling back {name} its revision was changed from outside"),
     }
+}
+
+fn because(about: &About<'_>) -> String {
+    about.unready.as_ref().map_or(String::new(), |why| format!(": {why}"))
 }
 
 fn ended(outcome: Outcome, why: Option<Why>, name: &str) -> String {
@@ -101,6 +107,13 @@ pub(crate) fn percent(share: Bp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_deadline_says_what_was_not_ready() {
+        let about = About { service: "shop", failed: 0, measured: "", unready: Some("command not found".into()) };
+        let text = text(&Event::GoingBack(Why::Deadline), &about);
+        assert_eq!(text, "Rolling back shop progress deadline exceeded: command not found");
+    }
 
     #[test]
     fn shares_are_written_without_needless_digits() {

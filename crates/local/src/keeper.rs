@@ -193,7 +193,8 @@ impl Keeper {
         let runnable = (self.runnable)(&order.content)
             .map_err(|error| format!("revision {} cannot be understood: {error}", rev.0))?;
         self.turn += 1;
-        let badge = Badge { slot, rev, turn: self.turn, runnable };
+        let (hash, content) = (order.hash.clone(), order.content.clone());
+        let badge = Badge { slot, rev, turn: self.turn, hash, content, runnable };
         let instance: Instance = member::create(&self.layout, &badge, &self.settings.service, &self.cgroups)?;
         let mut member = Member::begin(instance)?;
         member.look();

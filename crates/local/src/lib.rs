@@ -22,4 +22,5 @@ pub use config::{Health, Runnable, Settings};
 pub use down::{Down, down};
 pub use keeper::{Keeper, Read, StartError};
 pub use layout::Layout;
+pub use order::ordered;
 pub use ports::{LocalFleet, LocalMetrics, LocalRouter, ports};

@@ -28,6 +28,10 @@ pub(crate) struct Badge {
     pub rev: Rev,
     /// Its turn: a later one is younger.
     pub turn: u64,
+    /// Its revision's full hash.
+    pub hash: String,
+    /// Its revision whole, as it was stored: from the badges alone it is known again what a slot was told to have.
+    pub content: serde_json::Value,
     /// What it runs.
     pub runnable: Runnable,
 }
@@ -74,7 +78,7 @@ impl Member {
         let health = &badge.runnable.health;
         let (check, settings) = (health.check.clone(), health.settings);
         let health = monitor::spawn(Watched { instance: instance.clone(), address: Some(address), check, settings });
-        let stopping = instance.dir().join("stop.json").exists();
+        let stopping = is_stopping(instance.dir());
         Ok(Member { instance, badge, address, health, state: None, open: 0, stopping, learning: None })
     }
 
@@ -142,6 +146,11 @@ impl Member {
             open: self.open,
         }
     }
+}
+
+/// Whether the instance in `dir` was told to stop.
+pub(crate) fn is_stopping(dir: &Path) -> bool {
+    dir.join("stop.json").exists()
 }
 
 /// Reads the badge in an instance's directory.

@@ -1,9 +1,11 @@
 //! What each slot was told to have: a file that is replaced as a whole, and that a controller with a lower epoch cannot
 //! replace any more.
 use crate::layout::Layout;
+use crate::member::{is_stopping, read_badge};
 use serde::{Deserialize, Serialize};
 use serin_engine::PortError;
 use serin_rollout::{Pair, Rev, Slot};
+use serin_supervisor::{Found, scan};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
@@ -40,13 +42,17 @@ pub(crate) struct Orders {
 }
 
 impl Orders {
-    /// Reads them; where there is no file both slots are empty.
+    /// Reads them. Where there is no file, the slots have what runs: a file that is lost is no order to stop anything.
     pub fn open(layout: &Layout) -> Result<Orders, String> {
         let path = layout.orders();
         let content = match std::fs::read(&path) {
-            Ok(text) => serde_json::from_slice(&text)
-                .map_err(|error| format!("{} cannot be understood: {error}", path.display()))?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Content::default(),
+            Ok(text) => serde_json::from_slice(&text).map_err(|error| {
+                format!(
+                    "{} cannot be understood: {error}; move that file away, then what runs is taken up as it is",
+                    path.display()
+                )
+            })?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => of_living(layout)?,
             Err(error) => return Err(format!("{} cannot be read: {error}", path.display())),
         };
         Ok(Orders { path, content })
@@ -95,6 +101,36 @@ impl Orders {
         self.content = content;
         Ok(())
     }
+}
+
+/// The revisions, by id and hash, that the slots were told to have instances of.
+///
+/// # Errors
+/// A sentence that says which file cannot be read, and what to do.
+pub fn ordered(layout: &Layout) -> Result<Vec<(Rev, String)>, String> {
+    let orders = Orders::open(layout)?.content.slots;
+    let wanted = orders.into_iter().filter(|order| order.desired > 0);
+    Ok(wanted.filter_map(|order| Some((order.rev?, order.hash))).collect())
+}
+
+/// The orders that the living instances were started by. Of several revisions in one slot the youngest one's.
+fn of_living(layout: &Layout) -> Result<Content, String> {
+    let mut badges = Vec::new();
+    for found in scan(&layout.instances()).map_err(|error| error.to_string())? {
+        match &found {
+            Found::Alive(instance) if !is_stopping(instance.dir()) => badges.push(read_badge(instance.dir())?),
+            Found::Alive(_) | Found::Dead { .. } | Found::NeverStarted(_) | Found::HalfCreated(_) => {}
+            Found::Unreadable { why, .. } => return Err(why.clone()),
+        }
+    }
+    badges.sort_by_key(|badge| badge.turn);
+    let mut content = Content::default();
+    for badge in badges {
+        let order = &mut content.slots[badge.slot];
+        let desired = order.desired + 1;
+        *order = Order { rev: Some(badge.rev), hash: badge.hash, content: badge.content, desired, pinned: true };
+    }
+    Ok(content)
 }
 
 #[cfg(test)]

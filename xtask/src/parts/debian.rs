@@ -47,7 +47,7 @@ pub fn need(run: &mut Run, programs: &[(&str, &str)]) -> Result<(), Stop> {
 }
 
 /// Whether this process may install.
-fn is_root() -> Result<bool, Stop> {
+pub fn is_root() -> Result<bool, Stop> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let uid = status.lines().find_map(|l| l.strip_prefix("Uid:")).and_then(|l| l.split_whitespace().nth(1));
     Ok(uid == Some("0"))

@@ -25,7 +25,7 @@ pub enum OpenError {
         known: u64,
     },
     /// The file is no store, or damaged.
-    #[error("the store {path} is damaged ({what}): move it away and start again to begin with an empty one; instances that run are not touched", path = path.display())]
+    #[error("the store {path} is damaged ({what}): put a copy of it back; where there is none, end the service with `serin down`, move the file away and start again", path = path.display())]
     Corrupt {
         /// The store's file.
         path: PathBuf,

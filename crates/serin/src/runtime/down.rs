@@ -19,6 +19,10 @@ pub(super) fn run(job: Job) -> ExitCode {
         let text = format!("{service} does not run here: there is no {}", layout.dir().display());
         return fail(exit::REFUSED, text, "name the right place with --state DIR");
     }
+    if let Err(error) = rustix::fs::access(layout.dir(), rustix::fs::Access::WRITE_OK) {
+        let text = format!("{service} cannot be ended: {}: {error}", layout.dir().display());
+        return fail(exit::REFUSED, text, "run this as the user whom the directory belongs to, or as root");
+    }
     let ended = end_controller(&layout.store());
     let controller = match ended {
         Ok(ended) => ended,

@@ -1,13 +1,14 @@
 //! `serin serve`: the controller. It owns nothing that serves: killed at any moment, the next one goes on where it was.
 use super::handle::{Asked, Handle};
-use super::{convert, events, fail};
+use super::{convert, events, fail, view};
 use crate::cli::serve::Job;
 use crate::cli::{Output, exit};
 use crate::config::Spec;
-use serin_engine::store::Store;
-use serin_engine::{Driver, Parts, SystemClock};
+use serin_engine::store::{OpenError, Store};
+use serin_engine::{Driver, Parts, Snapshot, SystemClock};
 use serin_local::{Keeper, Layout, LocalFleet, LocalMetrics, LocalRouter, ports};
 use serin_rollout::WaitingOn;
+use std::io::ErrorKind;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,14 +44,9 @@ fn stopped(hint: &str) -> impl FnOnce(String) -> Stopped + use<> {
 
 async fn serve(job: &Job) -> Result<(), Stopped> {
     let layout = Layout::at(&job.place.dir);
-    std::fs::create_dir_all(layout.dir())
-        .map_err(|error| format!("{} cannot be made: {error}", layout.dir().display()))
-        .map_err(stopped("name another place with --state DIR, or run as a user who may write there"))?;
-    let store = Store::open(layout.store())
-        .map_err(|error| error.to_string())
-        .map_err(stopped("one controller runs a service at a time"))?;
-    let store = Arc::new(store);
+    let store = Arc::new(open(&layout)?);
     let spec = wanted(job, &store)?;
+    same_store(&layout, &store)?;
     let keeper = Keeper::start(layout.clone(), convert::settings(&spec), store.epoch(), convert::runnable)
         .map_err(|error| error.to_string())
         .map_err(stopped(""))?;
@@ -79,15 +75,56 @@ async fn serve(job: &Job) -> Result<(), Stopped> {
     let socket = layout.socket();
     let api = tokio::spawn(async move { serin_api::serve(&socket, Arc::new(handle), std::future::pending()).await });
     apply_file(job, &spec, &mut driver)?;
-    let mut controller = Loop { driver, fleet, store, asked, changed, told };
+    let snapshots = driver.snapshots();
+    let mut controller = Loop { driver, snapshots, fleet, store, asked, changed, told };
     controller.told.hello(&job.place.service, &spec, &layout);
     let end = tokio::select! {
         () = controller.run() => Ok(()),
         end = signals() => end,
         ended = api => Err((format!("the API at {} ended: {ended:?}", layout.socket().display()), String::new())),
     };
-    controller.told.farewell(&job.place.service, &spec);
+    let serves = controller.not_up().is_none();
+    controller.told.farewell(&job.place.service, &spec, serves);
     end
+}
+
+/// Makes the state directory where there is none, and takes its store.
+fn open(layout: &Layout) -> Result<Store, Stopped> {
+    std::fs::create_dir_all(layout.dir())
+        .map_err(|error| format!("{} cannot be made: {error}", layout.dir().display()))
+        .map_err(stopped("name another place with --state DIR, or run as a user who may write there"))?;
+    Store::open(layout.store()).map_err(|error| {
+        let hint = match &error {
+            OpenError::Locked { .. } => "one controller runs a service at a time",
+            OpenError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
+                "run this as the user whom the directory belongs to, or name another place with --state DIR"
+            }
+            OpenError::Io { .. } | OpenError::SchemaTooNew { .. } | OpenError::Corrupt { .. } => {
+                "what serves goes on serving"
+            }
+        };
+        (error.to_string(), hint.to_owned())
+    })
+}
+
+/// A store that does not know what runs is not the one that it was started from: by it, all that would have to go.
+fn same_store(layout: &Layout, store: &Store) -> Result<(), Stopped> {
+    let ordered = serin_local::ordered(layout).map_err(stopped("what serves goes on serving"))?;
+    for (rev, hash) in ordered {
+        let known = store.revision(rev.0).map_err(|error| error.to_string()).map_err(stopped(""))?;
+        if known.is_none_or(|known| known.hash != hash) {
+            let short: String = hash.chars().take(10).collect();
+            let text = format!(
+                "instances of revision {short} run in {}, but {} does not know it: it is not the store that they were started from",
+                layout.dir().display(),
+                store.path().display()
+            );
+            let hint =
+                "they go on serving. Put the right store back; or end the service with `serin down` and start it again";
+            return Err((text, hint.to_owned()));
+        }
+    }
+    Ok(())
 }
 
 /// The file's spec, or the stored one.
@@ -129,6 +166,7 @@ async fn signals() -> Result<(), Stopped> {
 
 struct Loop {
     driver: Local,
+    snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
     fleet: LocalFleet,
     store: Arc<Store>,
     asked: mpsc::Receiver<Asked>,
@@ -146,12 +184,19 @@ impl Loop {
                 Ok(WaitingOn::Nothing) => IDLE,
                 Ok(_) | Err(_) => BUSY,
             };
-            self.told.trouble(round.err().map(|error| error.to_string()));
+            let trouble = round.as_ref().err().map(|error| error.to_string());
+            self.told.trouble(trouble.or_else(|| self.not_up()));
             tokio::select! {
                 asked = self.asked.recv() => if let Some(asked) = asked { self.take(asked).await },
                 () = tokio::time::sleep(pause) => {}
             }
         }
+    }
+
+    /// Why the service does not serve as it should, while nothing else is going on.
+    fn not_up(&self) -> Option<String> {
+        let snapshot = self.snapshots.borrow().clone()?;
+        view::not_up(&snapshot)
     }
 
     async fn take(&mut self, asked: Asked) {
@@ -193,11 +238,15 @@ impl Told {
         }
     }
 
-    fn farewell(&self, service: &str, spec: &Spec) {
+    fn farewell(&self, service: &str, spec: &Spec, serves: bool) {
         if self.output == Output::Text {
+            let rest = if serves {
+                format!("goes on serving on http://{}", spec.listen)
+            } else {
+                "is not up, and what of it runs is left running".to_owned()
+            };
             println!(
-                "serin: the controller ends; {service} goes on serving on http://{}. `serin serve` takes it up again, `serin down` ends it",
-                spec.listen
+                "serin: the controller ends; {service} {rest}. `serin serve` takes it up again, `serin down` ends it"
             );
         }
     }

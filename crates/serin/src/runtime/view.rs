@@ -174,6 +174,31 @@ fn refusal(why: Refusal, track: impl Fn(Slot) -> &'static str) -> String {
     }
 }
 
+/// Why the service is not up as it should be, while no release is going on; for the controller's own terminal, so
+/// without what changes from one look to the next.
+pub(crate) fn not_up(snapshot: &Snapshot) -> Option<String> {
+    let short = match snapshot.waiting {
+        WaitingOn::Ready(_) | WaitingOn::Good(_) | WaitingOn::Platform(_) => snapshot.status.is_idle(),
+        WaitingOn::Nothing
+        | WaitingOn::Acknowledged
+        | WaitingOn::Drained(_)
+        | WaitingOn::Verdict(_)
+        | WaitingOn::Approval(_)
+        | WaitingOn::Bake
+        | WaitingOn::Window
+        | WaitingOn::Paused
+        | WaitingOn::Parked
+        | WaitingOn::Drift(_) => false,
+    };
+    if !short {
+        return None;
+    }
+    let waits = waiting(snapshot)?.text;
+    let why: Vec<&str> = snapshot.troubles.iter().map(String::as_str).collect();
+    let why = if why.is_empty() { String::new() } else { format!(": {}", why.join("; ")) };
+    Some(format!("waiting for {waits}{why}"))
+}
+
 fn not_ready(snapshot: &Snapshot, slot: Slot, track: &str) -> String {
     let (set, of) = (&snapshot.seen.set[slot], snapshot.plan.limits.replicas);
     let of = set.desired.max(of);
@@ -184,7 +209,13 @@ fn not_ready(snapshot: &Snapshot, slot: Slot, track: &str) -> String {
         format!("{track} instances to be ready ({} of {of})", set.ready)
     };
     let error = snapshot.instances.iter().filter(|i| i.slot == slot).find_map(|i| i.error.clone());
-    error.map_or(counts.clone(), |error| format!("{counts}: {error}; `serin logs` shows their output"))
+    match error {
+        Some(error) if error.starts_with("the program ended") => {
+            format!("{counts}: {error}; `serin logs` shows its output")
+        }
+        Some(error) => format!("{counts}: {error}"),
+        None => counts,
+    }
 }
 
 fn progress(snapshot: &Snapshot, beside: &Beside<'_>, spec: Option<&Spec>) -> Option<Progress> {

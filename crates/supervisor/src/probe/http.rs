@@ -30,7 +30,11 @@ pub(super) async fn get(address: SocketAddr, path: &str, host: Option<&str>) -> 
                 skip_head(&mut answer);
                 continue;
             }
-            Some(Ok(status)) => return Err(format!("GET {path} at {address} was answered with status {status}")),
+            Some(Ok(status)) => {
+                return Err(format!(
+                    "GET {path} at {address} was answered with status {status}, and only 2xx and 3xx mean healthy"
+                ));
+            }
             Some(Err(line)) => return Err(format!("GET {path} at {address} was answered with no HTTP: {line:?}")),
             None if answer.len() >= LONGEST => {
                 return Err(format!("GET {path} at {address}: no status line in the first {LONGEST} bytes"));
