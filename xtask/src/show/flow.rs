@@ -98,13 +98,14 @@ fn named(words: &[String]) -> Result<Vec<Flow>, Stop> {
 fn spec(flow: Flow, program: &std::path::Path, replicas: u16) -> Result<Spec, Stop> {
     let mut spec = Spec::podinfo(program, replicas);
     spec.service = format!("{}-{replicas}", flow.name.replace('_', "-"));
+    // podinfo takes three seconds to leave when it is asked by SIGTERM, and none when by SIGHUP: it has been drained.
+    spec.run = vec!["stop: {signal: HUP, timeout: 5s}".to_owned()];
     if let Some(strategy) = flow.strategy {
-        return Ok(spec.with_release(&[strategy]));
+        return Ok(spec.with_release(&[strategy, "window: 1s"]));
     }
     let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
     spec.command.iter_mut().filter(|word| *word == "--port={{port}}").for_each(|word| *word = format!("--port={port}"));
-    // podinfo takes three seconds to leave when it is asked by SIGTERM, and none when by SIGHUP; it has been drained.
-    spec.run = vec![format!("port: {port}"), "stop: {signal: HUP, timeout: 5s}".to_owned()];
+    spec.run.push(format!("port: {port}"));
     spec.release.retain(|line| !line.starts_with("weights"));
     spec.further = vec!["allow_downtime: true".to_owned(), "proxy: {hold: {max: 4000, timeout: 10s}}".to_owned()];
     Ok(spec)
@@ -164,7 +165,7 @@ impl Show {
     /// While nothing serves, requests wait: there must be room for them, and what they wait for must be short.
     fn shape(&self) -> Shape {
         match self.flow.strategy {
-            Some(_) => Shape::default(),
+            Some(_) => Shape { socket_life: Some(1.5), ..Shape::default() },
             None => Shape { socket_life: Some(1.0), connections: 4000, ..Shape::default() },
         }
     }

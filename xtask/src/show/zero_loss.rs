@@ -134,7 +134,7 @@ impl Show {
         match act {
             Act::Good | Act::Unready => spec.with_program(other, &[]),
             Act::Errors => spec.with_program(other, &[]).failing(),
-            Act::NeverReady => spec.with_program(other, &["--unready"]),
+            Act::NeverReady => spec.with_program(other, &["--unready"]).with_release(&["healthy_deadline: 5s"]),
         }
     }
 

@@ -38,8 +38,8 @@ impl Spec {
             "weights: {steps: [{weight: 20%}, {weight: 50%}], bake: 1s}",
             "window: 3s",
             "min_healthy: 1s",
-            "healthy_deadline: 6s",
-            "progress_deadline: 30s",
+            "healthy_deadline: 45s",
+            "progress_deadline: 45s",
             "drain: 15s",
             "lease: 5s",
         ];

@@ -105,7 +105,8 @@ impl<G: Guards> View<'_, G> {
         Move::Ask(Write::Route(wish))
     }
 
-    fn is_healthy(&self, slot: Slot, size: u16) -> bool {
+    /// Whether `size` instances of `slot` have been ready for as long as it takes.
+    pub(super) fn is_healthy(&self, slot: Slot, size: u16) -> bool {
         let set = &self.seen.set[slot];
         self.fresh(slot) && set.healthy >= size && self.usable[slot] >= size
     }

@@ -4,7 +4,7 @@ use super::{Decision, View};
 use crate::event::Event;
 use crate::guards::Guards;
 use crate::observation::Verdict;
-use crate::plan::{Accept, Kind};
+use crate::plan::{Accept, Kind, Target};
 use crate::split::{Bp, FULL, Split};
 use crate::status::{Armed, InStep, Interrupted, Leg, Phase, Status, StepKey, Why};
 use crate::waiting::WaitingOn;
@@ -20,7 +20,7 @@ impl<G: Guards> View<'_, G> {
         let Some(target) = self.target_of(at.step, at.weight) else {
             return self.go_back(Why::Drift); // a plan that does not have this step is not the rollout's
         };
-        if let Some(why) = self.gives_up().or_else(|| self.is_late()) {
+        if let Some(why) = self.gives_up().or_else(|| self.is_late(&target)) {
             return self.go_back(why);
         }
         if let Some(decision) = self.obey(at, key) {
@@ -63,8 +63,16 @@ impl<G: Guards> View<'_, G> {
         }
     }
 
-    fn is_late(&self) -> Option<Why> {
-        (self.seen.due.healthy || self.seen.due.progress).then_some(Why::Deadline)
+    /// The deadlines are about instances that do not become healthy. A new set that is healthy as a whole is not late
+    /// because the open requests of the old one take their time: the drain has a deadline of its own.
+    fn is_late(&self, target: &Target) -> Option<Why> {
+        let due = self.seen.due.healthy || self.seen.due.progress;
+        let whole = || self.is_healthy(self.side, target.size[self.side]);
+        let moves = || match self.toward(target, Mode::Forward) {
+            Move::Ask(_) | Move::There | Move::Wait(WaitingOn::Drained(_)) => true,
+            Move::Wait(_) => false,
+        };
+        (due && !(whole() && moves())).then_some(Why::Deadline)
     }
 
     /// What a person asked for at this very step.
