@@ -59,8 +59,18 @@ pub fn perform(run: &mut Run) -> Result<(), Stop> {
 
 /// The shim of a directory, alive.
 fn shim_of(stage: &Stage, directory: &Path) -> Result<u32, Stop> {
-    let found = shims::below(stage.place()).into_iter().find(|(_, place)| place == directory);
-    found.map(|(id, _)| id).ok_or_else(|| Stop::Fail(format!("{} has no shim", directory.display())))
+    let begin = Instant::now();
+    loop {
+        // One that has just been started may still be the program that starts it.
+        if let Some((id, _)) = shims::below(stage.place()).into_iter().find(|(_, place)| place == directory) {
+            return Ok(id);
+        }
+        if begin.elapsed() > BACK {
+            let there = shims::below(stage.place());
+            return fail(format!("{} has no shim; these are there: {there:?}", directory.display()));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Kills it, and waits until its program is gone too.
