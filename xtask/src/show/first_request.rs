@@ -38,12 +38,14 @@ fn round(seconds: f64) -> f64 {
     (seconds * 1000.0).round() / 1000.0
 }
 
-/// The small service of the load generator, with every setting as it is where nobody sets one, but that it counts as
-/// ready at its first good answer.
+/// The small service of the load generator, with every setting as it is where nobody sets one, but that it is asked ten
+/// times a second and counts as ready at its first good answer.
 fn spec(tools: &Tools, name: &str) -> Spec {
     let mut spec = Spec::podinfo(&tools.load, 1);
     spec.service = name.to_owned();
     spec.command = [&tools.load.display().to_string(), "backend", "--port", "{{port}}"].map(str::to_owned).to_vec();
+    spec.release = vec!["window: 60s".to_owned()];
+    spec.analysis = "{interval: 2s}".to_owned();
     spec.health = "{http: {path: /readyz}, interval: 100ms, timeout: 1s, rise: 1}".to_owned();
     spec
 }
