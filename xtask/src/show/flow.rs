@@ -106,6 +106,9 @@ fn spec(flow: Flow, program: &std::path::Path, replicas: u16) -> Result<Spec, St
     let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
     spec.command.iter_mut().filter(|word| *word == "--port={{port}}").for_each(|word| *word = format!("--port={port}"));
     spec.run.push(format!("port: {port}"));
+    // Requests wait until the new one has proven itself, and they wait for ten seconds at most.
+    spec.health = "{http: {path: /readyz}, interval: 100ms, timeout: 1s, rise: 1, fall: 3}".to_owned();
+    spec = spec.with_release(&["min_healthy: 300ms"]);
     spec.release.retain(|line| !line.starts_with("weights"));
     spec.further = vec!["allow_downtime: true".to_owned(), "proxy: {hold: {max: 4000, timeout: 10s}}".to_owned()];
     Ok(spec)

@@ -39,7 +39,7 @@ impl Spec {
             "window: 3s",
             "min_healthy: 1s",
             "healthy_deadline: 45s",
-            "progress_deadline: 45s",
+            "progress_deadline: 60s",
             "drain: 15s",
             "lease: 5s",
         ];
