@@ -84,7 +84,10 @@ impl<G: Guards> View<'_, G> {
     fn route(&self, target: &Target, wish: Route, mode: Mode) -> Move {
         for slot in 0..2 {
             let unproven = !self.status.proven[slot] && wish.split.reaches(slot) && G::READY_FORWARD;
-            if unproven && mode == Mode::Forward && !self.is_healthy(slot, target.size[slot]) {
+            let size = target.size[slot];
+            // Where there is room for one set only nothing serves meanwhile: it proves itself while it does.
+            let alone = self.plan.ceiling != u16::MAX && self.usable[slot] >= size;
+            if unproven && mode == Mode::Forward && !alone && !self.is_healthy(slot, size) {
                 return Move::Wait(WaitingOn::Ready(slot));
             }
         }

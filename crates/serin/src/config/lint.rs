@@ -163,7 +163,6 @@ fn fixed_port(file: &File, out: &mut Vec<Problem>) {
     } else {
         let hold = file.proxy.hold.timeout;
         out.push(Problem::warning("downtime", "allow_downtime", format!("no instance serves while the fixed port changes hands: requests are held over the gap, for at most {hold}, then answered with 503")));
-        held_long_enough(file, out);
     }
     if file.release.weights.is_some() || file.release.blue_green.is_some() || file.release.canary_kept.is_some() {
         out.push(
@@ -173,21 +172,6 @@ fn fixed_port(file: &File, out: &mut Vec<Problem>) {
                 "two versions cannot run side by side on one fixed port, so this strategy cannot be carried out",
             )
             .help("leave the strategy out: with a fixed port the instance is updated in place"),
-        );
-    }
-}
-
-/// The new instance takes the held requests only when it has been healthy for `min_healthy`.
-fn held_long_enough(file: &File, out: &mut Vec<Problem>) {
-    let (proof, hold) = (file.release.min_healthy, file.proxy.hold.timeout);
-    if proof >= hold {
-        out.push(
-            Problem::warning(
-                "port-hold",
-                "run.port",
-                format!("requests wait until the new instance was healthy for {proof}, but are held for {hold} only"),
-            )
-            .help("write a shorter `release.min_healthy`, such as 1s, and `proxy.hold.timeout: 10s`"),
         );
     }
 }
