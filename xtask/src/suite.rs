@@ -25,6 +25,10 @@ const STEPS: &[Step] = &[
     Step { verb: "sim", minutes: 6 },
     Step { verb: "sweep", minutes: 4 },
     Step { verb: "parts podinfo", minutes: 10 },
+    Step { verb: "show zero-loss", minutes: 8 },
+    Step { verb: "show drain", minutes: 5 },
+    Step { verb: "show dead-man", minutes: 6 },
+    Step { verb: "show flow", minutes: 8 },
     Step { verb: "fuzz", minutes: 6 },
     Step { verb: "differential", minutes: 6 },
 ];

@@ -79,7 +79,7 @@ impl Show {
         let back = now_ms();
         self.stage.serve()?;
         self.stage.wait("the split is back", PATIENCE, at_gate)?;
-        if self.fallback()? != "" {
+        if !self.fallback()?.is_empty() {
             return fail(format!("the proxy still falls back: {}", self.stage.report()?));
         }
         let again = now_ms();
@@ -129,7 +129,7 @@ impl Show {
         std::thread::sleep(Duration::from_secs(3 * LEASE));
         let (report, back) = (self.stage.report()?, now_ms());
         let all = report.get("split").is_some_and(|split| share(split, 1 - slot) == 10_000);
-        if !all || self.fallback()? != "" {
+        if !all || !self.fallback()?.is_empty() {
             return fail(format!("the canary does not keep everything: {report}"));
         }
         self.stage.serve()?;
