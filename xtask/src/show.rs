@@ -3,6 +3,7 @@
 pub mod bad_input;
 pub mod dead_man;
 pub mod drain;
+pub mod first_request;
 pub mod flow;
 pub mod kill;
 pub mod zero_loss;

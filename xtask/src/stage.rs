@@ -235,6 +235,19 @@ impl Stage {
         Ok(())
     }
 
+    /// The end of a stage on which nothing was to start: whatever runs is a failure.
+    ///
+    /// # Errors
+    /// When a shim runs, or a store was made.
+    pub fn never_ran(mut self) -> Result<(), Stop> {
+        let left = shims::below(&self.place);
+        self.ended = left.is_empty();
+        match (self.ended, self.state().join("store.redb").exists()) {
+            (true, false) => Ok(()),
+            (_, made) => fail(format!("{} shims run, store made: {made}", left.len())),
+        }
+    }
+
     /// The end when something went wrong: what the controller said, then the same end by force.
     fn abandon(&mut self) {
         if let Ok(log) = std::fs::read_to_string(self.controller_log()) {

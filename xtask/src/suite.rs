@@ -31,6 +31,12 @@ const STEPS: &[Step] = &[
     Step { verb: "show flow", minutes: 8 },
     Step { verb: "fuzz", minutes: 6 },
     Step { verb: "differential", minutes: 6 },
+    Step { verb: "show first-request", minutes: 4 },
+    Step { verb: "show bad-input", minutes: 5 },
+    Step { verb: "show kill controller", minutes: 6 },
+    Step { verb: "show kill instance", minutes: 5 },
+    Step { verb: "show kill proxy", minutes: 4 },
+    Step { verb: "show kill shim", minutes: 4 },
 ];
 
 /// The longest that the whole may take on two cores, from a fresh clone.

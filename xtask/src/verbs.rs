@@ -75,6 +75,12 @@ pub const VERBS: &[Verb] = &[
         perform: crate::examples::perform,
     },
     Verb {
+        name: "show first-request",
+        words: "",
+        about: "from an empty state directory to the first request served; --long: from a fresh clone, build included",
+        perform: crate::show::first_request::perform,
+    },
+    Verb {
         name: "show bad-input",
         words: "",
         about: "broken files, taken ports, full disks, damaged state, programs that cannot run: clear words, nothing lost",

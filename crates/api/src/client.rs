@@ -198,6 +198,9 @@ impl Client {
             ClientError::NotRunning { service, file: self.file.clone() }
         } else if e.kind() == io::ErrorKind::PermissionDenied {
             ClientError::NotAllowed { service, socket }
+        } else if e.kind() == io::ErrorKind::InvalidInput {
+            let text = format!("the state directory is too long: a unix socket cannot have the path {socket}");
+            ApiError::new(400, text, "name a shorter one with --state or SERIN_STATE").into()
         } else {
             self.broken(e)
         }

@@ -13,7 +13,7 @@ fn program(layout: &Layout, settings: &Settings, stable: SocketAddr, canary: Soc
     Program {
         sockets: vec![socket("main", settings.listen), socket("stable", stable), socket("canary", canary)],
         restart: Restart::Always,
-        backoff: Backoff { first_ms: 50, max_ms: 1_000, reset_after_ms: 10_000 },
+        backoff: Backoff { first_ms: 50, max_ms: 400, reset_after_ms: 10_000 },
         ..Program::new(["/proc/self/exe".to_owned(), "proxy".to_owned(), dir])
     }
 }

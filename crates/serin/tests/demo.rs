@@ -4,7 +4,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// A busy machine may take long; a demo that hangs may not take for ever.
-const PATIENCE: Duration = Duration::from_secs(400);
+const PATIENCE: Duration = Duration::from_secs(700);
 
 fn demo(temporary: &Path, words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_serin"));
@@ -58,6 +58,16 @@ fn the_good_release_is_promoted_and_the_bad_one_is_rolled_back() {
 
 #[test]
 fn ctrl_c_ends_everything_that_was_started() {
+    interrupted(rustix::process::Signal::INT, false);
+}
+
+#[test]
+fn a_closed_terminal_ends_everything_that_was_started() {
+    interrupted(rustix::process::Signal::HUP, true);
+}
+
+/// Starts it, and ends it by `signal` when there is something to end; also when nobody reads what it says.
+fn interrupted(signal: rustix::process::Signal, deaf: bool) {
     let temporary = tempfile::tempdir().unwrap();
     let mut child = demo(temporary.path(), &[]).spawn().unwrap();
     let begin = Instant::now();
@@ -68,7 +78,10 @@ fn ctrl_c_ends_everything_that_was_started() {
         std::thread::sleep(Duration::from_millis(20));
     }
     let pid = rustix::process::Pid::from_child(&child);
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    if deaf {
+        drop(child.stdout.take());
+    }
+    rustix::process::kill_process(pid, signal).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}\n{}", text(&output.stdout), text(&output.stderr));
     assert!(text(&output.stderr).contains("nothing is left"), "{}", text(&output.stderr));

@@ -260,7 +260,7 @@ const PINNED: &[(&str, usize)] = &[
     ("one-by-one/2/floor-1-deaths", 417_187),
     ("direct/2/stale", 820_542),
     ("weights/2/stale", 1_221_330),
-    ("in-place/1/mortal", 18_159),
+    ("in-place/1/mortal", 16_199),
     ("one-by-one/2/lazy", 162_058),
     ("kept/2/lazy", 190_165),
     ("direct/2/anybody", 1_726_893),

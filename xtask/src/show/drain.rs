@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// One request in ten takes a second: at every moment some fifty are open.
-const LOAD: Shape = Shape { rate: 500.0, slow: 0.1, sockets: 6, socket_life: Some(2.0), connections: 512 };
+const LOAD: Shape = Shape { rate: 500.0, slow: 0.1, posts: 0.05, sockets: 6, socket_life: Some(2.0), connections: 512 };
 /// The drain deadline for WebSockets that nobody ends, in seconds.
 const DEADLINE: u64 = 4;
 /// From one look at the proxy to the next.

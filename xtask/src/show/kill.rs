@@ -70,10 +70,10 @@ fn is_alive(id: u32) -> bool {
 fn program_of(directory: &Path) -> Result<u32, Stop> {
     let text = std::fs::read_to_string(directory.join("state.json"))?;
     let state = Value::parse(&text).map_err(|e| Stop::Fail(format!("state.json: {e}")))?;
-    let found = ["phase.running.program.pid", "phase.running.pid", "phase.stopping.program.pid", "program.pid"]
-        .iter()
-        .find_map(|path| state.find(path).and_then(Value::number));
-    found.map(|id| id as u32).ok_or_else(|| Stop::Fail(format!("{} names no program: {text}", directory.display())))
+    let found = state.find("phase.program.pid").and_then(Value::number);
+    found
+        .map(|id| id as u32)
+        .ok_or_else(|| Stop::Fail(format!("{} runs no program: {}", directory.display(), text.trim())))
 }
 
 /// How many requests ended otherwise than they should have: not sent at all, or without a whole answer, or with a 5xx

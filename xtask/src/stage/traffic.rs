@@ -26,6 +26,8 @@ pub struct Shape {
     pub rate: f64,
     /// Share of the requests that take a second.
     pub slow: f64,
+    /// Share of the requests that are POSTs.
+    pub posts: f64,
     /// WebSockets that are open all the time.
     pub sockets: u64,
     /// How long each is kept, in seconds; `None`: as long as the load runs.
@@ -36,7 +38,14 @@ pub struct Shape {
 
 impl Default for Shape {
     fn default() -> Self {
-        Shape { rate: RATE, slow: 0.02, sockets: SOCKETS, socket_life: Some(SOCKET_LIFE), connections: 256 }
+        Shape {
+            rate: RATE,
+            slow: 0.02,
+            posts: 0.05,
+            sockets: SOCKETS,
+            socket_life: Some(SOCKET_LIFE),
+            connections: 256,
+        }
     }
 }
 
@@ -80,6 +89,7 @@ impl Stage {
         };
         option("--rate", shape.rate.to_string());
         option("--slow-share", shape.slow.to_string());
+        option("--post-share", shape.posts.to_string());
         option("--websockets", shape.sockets.to_string());
         if let Some(life) = shape.socket_life {
             option("--websocket-seconds", life.to_string());

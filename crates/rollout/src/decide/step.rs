@@ -68,11 +68,11 @@ impl<G: Guards> View<'_, G> {
     fn is_late(&self, target: &Target) -> Option<Why> {
         let due = self.seen.due.healthy || self.seen.due.progress;
         let whole = || self.is_healthy(self.side, target.size[self.side]);
-        let moves = || match self.toward(target, Mode::Forward) {
-            Move::Ask(_) | Move::There | Move::Wait(WaitingOn::Drained(_)) => true,
-            Move::Wait(_) => false,
+        let drains = || match self.toward(target, Mode::Forward) {
+            Move::There | Move::Wait(WaitingOn::Drained(_)) => true,
+            Move::Ask(_) | Move::Wait(_) => false, // a write that is refused for good has no other deadline
         };
-        (due && !(whole() && moves())).then_some(Why::Deadline)
+        (due && !(whole() && drains())).then_some(Why::Deadline)
     }
 
     /// What a person asked for at this very step.

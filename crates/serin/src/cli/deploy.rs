@@ -122,8 +122,12 @@ pub(super) fn sentence(end: &End, rollout: u64, service: &str) -> (&'static str,
         End::Ended(ending) => {
             let text = match ending {
                 Ending::Promoted => format!("✔ {service} was promoted: the new version has all traffic"),
-                Ending::RolledBack => format!("✖ {service} was rolled back: the old version has all traffic"),
-                Ending::Failed => format!("✖ the new version of {service} failed: the old one was not touched"),
+                Ending::RolledBack => format!(
+                    "✖ {service} was rolled back: the old version has all traffic. `serin history {rollout}` shows why"
+                ),
+                Ending::Failed => format!(
+                    "✖ the new version of {service} failed: the old one was not touched. `serin history {rollout}` shows why"
+                ),
                 Ending::Aborted => format!("✖ the release of {service} was aborted: the old version has all traffic"),
                 Ending::Superseded => {
                     format!("= a newer revision of {service} has taken the place of rollout {rollout}")

@@ -103,11 +103,21 @@ fn head(s: &StatusView, paint: Paint, out: &mut String) {
             Ending::RolledBack | Ending::Failed | Ending::Halted => paint.red(last.ending.words()),
             Ending::Aborted | Ending::Superseded | Ending::Parked => paint.yellow(last.ending.words()),
         };
+        let verb = match last.ending {
+            Ending::Failed => "",
+            Ending::Halted => "is ",
+            Ending::Promoted | Ending::RolledBack | Ending::Aborted | Ending::Superseded | Ending::Parked => "was ",
+        };
         let why = if last.reason.is_empty() { String::new() } else { format!(": {}", last.reason) };
         row(
             out,
             "Last:",
-            &format!("rollout {} of {} was {word} {} ago{why}", last.rollout, last.revision.short, age(s.now, last.at)),
+            &format!(
+                "rollout {} of {} {verb}{word} {} ago{why}",
+                last.rollout,
+                last.revision.short,
+                age(s.now, last.at)
+            ),
         );
     }
 }

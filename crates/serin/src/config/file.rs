@@ -430,7 +430,7 @@ pub struct Failures {
 }
 
 /// Limits of the proxy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(default, deny_unknown_fields)]
 #[garde(allow_unvalidated)]
 pub struct Proxy {
@@ -541,11 +541,6 @@ impl Default for Analysis {
 impl Default for Failures {
     fn default() -> Self {
         Failures { consecutive: 3, total: 10 }
-    }
-}
-impl Default for Proxy {
-    fn default() -> Self {
-        Proxy { timeouts: Timeouts::default(), hold: HoldRequests::default(), workers: None }
     }
 }
 impl Default for Timeouts {

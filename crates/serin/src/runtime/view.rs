@@ -90,11 +90,10 @@ fn message(snapshot: &Snapshot) -> String {
 
 /// The one reason for waiting, in words: what it is, what stands behind it, and what a person can do.
 fn waiting(snapshot: &Snapshot) -> Option<Waiting> {
-    let (reason, mut text, timer) = match snapshot.waiting {
-        WaitingOn::Nothing if snapshot.trouble.is_none() => return None,
-        WaitingOn::Nothing => ("trouble", String::new(), None),
-        on => reason(snapshot, on),
-    };
+    if snapshot.waiting == WaitingOn::Nothing && snapshot.trouble.is_none() {
+        return None;
+    }
+    let (reason, mut text, timer) = reason(snapshot, snapshot.waiting);
     if let Some(trouble) = &snapshot.trouble {
         text = if text.is_empty() { trouble.clone() } else { format!("{text}: {trouble}") };
     }
@@ -107,7 +106,7 @@ fn reason(snapshot: &Snapshot, on: WaitingOn) -> (&'static str, String, Option<T
     let track = |slot: Slot| if slot == snapshot.status.good { "stable" } else { "canary" };
     let plain = |word, text: &str, timer| (word, text.to_owned(), timer);
     match on {
-        WaitingOn::Nothing => plain("nothing", "", None),
+        WaitingOn::Nothing => plain("trouble", "", None),
         // Instances count only once the proxy has confirmed them: until then it is the proxy that is waited for.
         WaitingOn::Acknowledged => plain("acknowledged", CONFIRM, None),
         WaitingOn::Ready(_) | WaitingOn::Good(_) if !snapshot.seen.route.acked => plain("acknowledged", CONFIRM, None),

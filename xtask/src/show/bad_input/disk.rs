@@ -51,13 +51,14 @@ pub fn all(run: &mut Run, tools: &Tools, found: &mut Found) -> Result<bool, Stop
         }
         Err(stop) => return Err(stop),
     };
-    let mut spec = service(tools, "full");
+    let mut spec = service(tools, "full").with_release(&["healthy_deadline: 30s", "progress_deadline: 60s"]);
     let mut stage = Stage::set(run, tools, &mut spec)?;
     // The stage's state lies on the small disk, under the short path that sockets need.
     std::os::unix::fs::symlink(&mount.0, stage.place().join("state"))?;
     stage.up()?;
     let before = stage.counters()?;
-    let load = stage.traffic_of(run.seed(), Shape { rate: 100.0, slow: 0.0, ..Shape::default() })?;
+    // No WebSockets: one that is open on an instance ends with it.
+    let load = stage.traffic_of(run.seed(), Shape { rate: 100.0, slow: 0.0, sockets: 0, ..Shape::default() })?;
 
     let filler = mount.0.join("filler");
     fill(&filler)?;

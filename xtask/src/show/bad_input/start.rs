@@ -49,7 +49,8 @@ fn no_file(run: &mut Run, tools: &Tools) -> Result<(), Stop> {
     for verb in ["serve", "deploy", "lint"] {
         refuses(&stage.ask(&[verb], PATIENCE)?, 2, &["serin.yaml"])?;
     }
-    refuses(&stage.ask(&["status"], PATIENCE)?, 2, &["serin.yaml", "serin serve -f"])
+    refuses(&stage.ask(&["status"], PATIENCE)?, 2, &["serin.yaml", "serin serve -f"])?;
+    stage.never_ran()
 }
 
 fn no_controller(run: &mut Run, tools: &Tools) -> Result<(), Stop> {
@@ -57,7 +58,8 @@ fn no_controller(run: &mut Run, tools: &Tools) -> Result<(), Stop> {
     for verb in ["deploy", "status", "abort", "history"] {
         refuses(&stage.ask(&[verb], PATIENCE)?, 2, &["no controller runs", "nobody", "serin serve -f"])?;
     }
-    refuses(&stage.ask(&["down"], PATIENCE)?, 2, &["does not run here", "--state"])
+    refuses(&stage.ask(&["down"], PATIENCE)?, 2, &["does not run here", "--state"])?;
+    stage.never_ran()
 }
 
 /// A unix socket's path has room for 107 bytes.
@@ -65,14 +67,15 @@ fn path_too_long(run: &mut Run, tools: &Tools) -> Result<(), Stop> {
     let stage = Stage::set(run, tools, &mut service(tools, "far"))?;
     let long = stage.place().join("x".repeat(100)).display().to_string();
     refuses(&stage.ask(&["serve", "--state", &long], PATIENCE)?, 2, &["too long", "--state"])?;
-    refuses(&stage.ask(&["status", "--state", &long], PATIENCE)?, 2, &["too long", "--state"])
+    refuses(&stage.ask(&["status", "--state", &long], PATIENCE)?, 2, &["too long", "--state"])?;
+    stage.never_ran()
 }
 
 fn no_permission(run: &mut Run, tools: &Tools) -> Result<(), Stop> {
     let stage = Stage::set(run, tools, &mut service(tools, "locked"))?;
     let Some(mut nobody) = as_nobody(&stage.serin(&["serve"])) else {
         stage.say("not root: nothing can be tried as somebody else");
-        return Ok(());
+        return stage.never_ran();
     };
     let out = nobody.output()?;
     let said = crate::stage::Said {
@@ -80,7 +83,8 @@ fn no_permission(run: &mut Run, tools: &Tools) -> Result<(), Stop> {
         out: String::from_utf8_lossy(&out.stdout).into_owned(),
         err: String::from_utf8_lossy(&out.stderr).into_owned(),
     };
-    refuses(&said, 1, &["cannot be made", "Permission denied", "--state DIR"])
+    refuses(&said, 1, &["cannot be made", "Permission denied", "--state DIR"])?;
+    stage.never_ran()
 }
 
 /// `serin serve` goes on, and says what it waits for and why.
@@ -121,7 +125,7 @@ fn two_at_once(run: &mut Run, tools: &Tools) -> Result<(), Stop> {
     let mut refused = 0;
     for asked in &mut both {
         if let Some(said) = asked.look(std::time::Duration::from_millis(100))? {
-            refuses(&said, 1, &["is in use by process", "one controller runs a service at a time"])?;
+            refuses(&said, 1, &["store.redb is in use by", "one controller runs a service at a time"])?;
             refused += 1;
         }
     }

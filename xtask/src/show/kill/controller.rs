@@ -208,6 +208,12 @@ impl Lane {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
+        if !died && matches!(moment, Moment::After(_)) {
+            // The release was faster than the moment is late: then it dies at rest.
+            self.stage.kill_controller()?;
+            died = true;
+            self.back(moment)?;
+        }
         self.judge(moment, &released, &before)?;
         self.sum.fired += u64::from(died);
         Ok(died)

@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use serin_api::{Client, EventView, StatusView};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 /// How often the line is drawn, and how often it becomes a line that stays where there is no terminal.
@@ -32,10 +33,17 @@ impl Screen {
         Screen { terminal, client, zone: TimeZone::system(), drawn, plain, seen }
     }
 
+    /// A screen that is gone (a closed terminal, a pipe that nobody reads) changes nothing: what was started must still
+    /// be ended.
+    fn print(&self, text: &str) {
+        let mut out = std::io::stdout().lock();
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+
     fn line(&self, text: &str) {
         if self.terminal.output == Output::Text {
             self.wipe();
-            self.terminal.print(&format!("{text}\n"));
+            self.print(&format!("{text}\n"));
         }
     }
 
@@ -61,7 +69,7 @@ impl Screen {
     /// Takes the drawn line away.
     pub(super) fn wipe(&self) {
         if self.drawn.replace(false) {
-            self.terminal.print("\r\x1b[2K");
+            self.print("\r\x1b[2K");
         }
     }
 
@@ -92,7 +100,7 @@ impl Screen {
         let text = live(&now, before, millis, status);
         if self.terminal.live {
             let line: String = text.chars().take(self.terminal.width() - 1).collect();
-            self.terminal.print(&format!("\r\x1b[2K{}", self.coloured(&line)));
+            self.print(&format!("\r\x1b[2K{}", self.coloured(&line)));
             self.drawn.set(true);
         } else if self.plain.get().is_none_or(|last| last.elapsed() >= PLAIN) {
             self.plain.set(Some(at));

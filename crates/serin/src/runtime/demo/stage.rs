@@ -70,7 +70,8 @@ impl Stage {
              \n\
              health:\n  \
                http: {{path: /healthz}}\n  \
-               interval: 200ms\n\
+               interval: 200ms\n  \
+               timeout: 5s\n\
              \n\
              release:\n  \
                weights: {{start: 20%, step: 30%, max: 50%, bake: {bake}ms}}\n  \

@@ -12,7 +12,7 @@ use tokio::process::Child;
 /// How long the first start may take.
 const STARTS: Duration = Duration::from_secs(60);
 /// How long one release may take, from the command to the end.
-const ENDS: Duration = Duration::from_secs(150);
+const ENDS: Duration = Duration::from_secs(300);
 /// How long nothing is done, so that one sees that nothing happens.
 const CALM: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(50);

@@ -101,7 +101,7 @@ impl Facts {
                     seconds(self.good.turned_ms),
                     self.good.bad
                 )),
-                other => paint.red(&format!("{}", other.map_or("not ended", Ending::words))),
+                other => paint.red(other.map_or("not ended", Ending::words)),
             },
         );
         row(
@@ -113,7 +113,7 @@ impl Facts {
                     self.bad.bad,
                     self.after_bad.0
                 )),
-                other => paint.red(&format!("{}", other.map_or("not ended", Ending::words))),
+                other => paint.red(other.map_or("not ended", Ending::words)),
             },
         );
         let lost = format!("{}", counts.lost());
@@ -211,11 +211,11 @@ mod tests {
     fn all_is_well_only_when_everything_happened() {
         assert_eq!(right().wrong(), Vec::<String>::new());
         let spoil: [fn(&mut Facts); 9] = [
-            |f| drop(f.counts.lost.insert("reset".to_owned(), 1)),
+            |f| f.counts.lost.extend([("reset".to_owned(), 1)]),
             |f| f.counts.sent = 800,
             |f| f.counts.open = 1,
-            |f| drop(f.counts.versions.insert("2".to_owned(), Answers { good: 1, bad: 1 })),
-            |f| drop(f.counts.versions.insert("3".to_owned(), Answers { good: 20, bad: 0 })),
+            |f| f.counts.versions.extend([("2".to_owned(), Answers { good: 1, bad: 1 })]),
+            |f| f.counts.versions.extend([("3".to_owned(), Answers { good: 20, bad: 0 })]),
             |f| f.good.ending = Some(Ending::RolledBack),
             |f| f.bad.exit = Some(0),
             |f| f.after_good.1 = 1,
