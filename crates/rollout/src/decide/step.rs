@@ -63,16 +63,17 @@ impl<G: Guards> View<'_, G> {
         }
     }
 
-    /// The deadlines are about instances that do not become healthy. A new set that is healthy as a whole is not late
-    /// because the open requests of the old one take their time: the drain has a deadline of its own.
+    /// The deadlines are about instances that do not become healthy and routes that do not come into force. Once both
+    /// is so, only the old set is left to go: that its open requests take their time makes nobody late.
     fn is_late(&self, target: &Target) -> Option<Why> {
         let due = self.seen.due.healthy || self.seen.due.progress;
-        let whole = || self.is_healthy(self.side, target.size[self.side]);
-        let drains = || match self.toward(target, Mode::Forward) {
-            Move::There | Move::Wait(WaitingOn::Drained(_)) => true,
-            Move::Ask(_) | Move::Wait(_) => false, // a write that is refused for good has no other deadline
+        let whole = self.is_healthy(self.side, target.size[self.side]);
+        let in_force = self.seen.route.accepted.split == target.route.split && self.acked();
+        let goes = || match self.toward(target, Mode::Forward) {
+            Move::Ask(_) | Move::There | Move::Wait(WaitingOn::Drained(_)) => true,
+            Move::Wait(_) => false,
         };
-        (due && !(whole() && drains())).then_some(Why::Deadline)
+        (due && !(whole && in_force && goes())).then_some(Why::Deadline)
     }
 
     /// What a person asked for at this very step.
