@@ -51,7 +51,7 @@ pub fn all(run: &mut Run, tools: &Tools, found: &mut Found) -> Result<bool, Stop
         }
         Err(stop) => return Err(stop),
     };
-    let mut spec = service(tools, "full").with_release(&["healthy_deadline: 30s", "progress_deadline: 60s"]);
+    let mut spec = service(tools, "full").with_release(&["healthy_deadline: 60s", "progress_deadline: 120s"]);
     let mut stage = Stage::set(run, tools, &mut spec)?;
     // The stage's state lies on the small disk, under the short path that sockets need.
     std::os::unix::fs::symlink(&mount.0, stage.place().join("state"))?;
