@@ -369,9 +369,12 @@ fn set<T: PartialEq>(level: &mut Option<T>, value: Option<T>, text: &str) -> Ans
 }
 
 fn late(named: StepKey, status: &Status) -> String {
-    let meant = format!("meant for step {} of rollout {}", named.step.saturating_add(1), named.rollout);
+    let place = |key: StepKey| {
+        let attempt = u32::from(key.attempt) + 1;
+        format!("step {} of rollout {}, attempt {attempt}", key.step.saturating_add(1), key.rollout)
+    };
     match status.key() {
-        Some(now) => format!("{meant}, but it is step {} of rollout {} now", now.step.saturating_add(1), now.rollout),
-        None => format!("{meant}, but no rollout is under way now"),
+        Some(now) => format!("meant for {}, but it is at {} now", place(named), place(now)),
+        None => format!("meant for {}, but no rollout is under way now", place(named)),
     }
 }

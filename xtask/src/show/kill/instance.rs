@@ -17,6 +17,10 @@ const POSTS: f64 = 50.0;
 /// POSTs that can be open on one instance when it dies: they take a millisecond, and wait for a busy processor at most.
 const OPEN: u64 = 4;
 
+/// From one kill to the next. A request that breaks is sent again on a new connection once; none that takes a second
+/// may meet two deaths.
+const BREATH: Duration = Duration::from_millis(2_000);
+
 /// What all kills add up to.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sum {
@@ -35,6 +39,7 @@ struct Lane {
     base: Spec,
     replicas: u16,
     sum: Sum,
+    last: Instant,
 }
 
 /// Both numbers of replicas beside each other.
@@ -44,7 +49,13 @@ pub fn perform(run: &mut Run) -> Result<(), Stop> {
     let mut lanes = Vec::new();
     for replicas in [1, 2] {
         let mut base = fast(&tools, &format!("of-{replicas}"), replicas, "0");
-        lanes.push(Lane { stage: Stage::set(run, &tools, &mut base)?, base, replicas, sum: Sum::default() });
+        lanes.push(Lane {
+            stage: Stage::set(run, &tools, &mut base)?,
+            base,
+            replicas,
+            sum: Sum::default(),
+            last: Instant::now(),
+        });
     }
     let sums: Vec<Result<Sum, Stop>> = std::thread::scope(|scope| {
         let running: Vec<_> = lanes.into_iter().map(|lane| scope.spawn(move || lane.all(rounds, seed))).collect();
@@ -110,13 +121,24 @@ impl Lane {
         Ok(())
     }
 
+    fn breathe(&self) {
+        std::thread::sleep(BREATH.saturating_sub(self.last.elapsed()));
+    }
+
+    fn kill(&mut self, id: u32) -> Result<(), Stop> {
+        kill(id)?;
+        self.last = Instant::now();
+        Ok(())
+    }
+
     /// Every instance in turn, each when all are there again.
     fn at_rest(&mut self) -> Result<(), Stop> {
         for at in 0..usize::from(self.replicas) {
+            self.breathe();
             let status = self.stage.rests("at rest before a kill")?;
             let ready = pids(&status);
             let Some(id) = ready.get(at).copied() else { return fail(format!("no instance {at}: {status}")) };
-            kill(id)?;
+            self.kill(id)?;
             self.sum.at_rest += 1;
             let begin = Instant::now();
             let wanted = usize::from(self.replicas);
@@ -132,6 +154,7 @@ impl Lane {
     /// A release, in which an instance dies: of the new revision as it starts, of the old one while both share the
     /// traffic, of the new one when it has everything.
     fn in_release(&mut self, round: u32, moment: &str) -> Result<(), Stop> {
+        self.breathe();
         self.stage.rests("at rest before a release")?;
         let name = format!("{round}-{moment}");
         self.stage.say(format!("an instance dies in a release ({name})"));
@@ -148,7 +171,7 @@ impl Lane {
         let status = self.stage.wait("the moment of the kill", PATIENCE, arrived)?;
         let track = if moment == "window" { "stable" } else { track };
         let Some(id) = of_track(&status, track) else { return fail(format!("{track} has no instance: {status}")) };
-        kill(id)?;
+        self.kill(id)?;
         self.sum.in_release += 1;
         let released = Released::read(&asked.end(2 * PATIENCE)?)?;
         let status = self.stage.rests("at rest after a release")?;

@@ -77,11 +77,12 @@ fn once(stage: &Stage) -> Result<Duration, Stop> {
     Ok(back)
 }
 
-/// What is in force, as far as a kill must not change it.
+/// What is in force, as far as a kill must not change it. Not the table's version: a controller tells the next proxy anew
+/// who is there.
 fn route(stage: &Stage) -> Result<String, Stop> {
     let report = stage.report()?;
     let part = |name: &str| report.get(name).map(Value::to_string).unwrap_or_default();
-    Ok(["epoch", "version", "generation", "split", "fallback"].map(part).join(" "))
+    Ok(["epoch", "generation", "split", "fallback"].map(part).join(" "))
 }
 
 /// One GET on a connection of its own, which may wait for the next proxy in the backlog.
