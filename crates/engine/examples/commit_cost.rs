@@ -9,15 +9,14 @@ use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use serin_engine::store::{Commit, Deadline, RolloutRecord, Store};
+use serin_engine::store::{Commit, RolloutRecord, Store};
 
 const ROUNDS: u32 = 300;
 
-/// A commit like the driver's while it releases: state, a timer, an event and a measurement; some 1.5 KB.
+/// A commit like the driver's while it releases: state, an event and a measurement; some 1.5 KB.
 fn commit(n: u64) -> Result<Commit, serde_json::Error> {
     let mut commit = Commit::new();
     commit.put_state("status", &"s".repeat(1_000))?;
-    commit.arm("bake", Deadline { boot: n, wall: n });
     commit.put_event(Some(1), n, &"e".repeat(300))?;
     commit.put_measurement(1, n, &"m".repeat(200))?;
     Ok(commit)

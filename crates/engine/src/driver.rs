@@ -278,7 +278,7 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
         self.parts.store.commit(&commit)?;
         self.saved = Some(saved);
         point(Boundary::AfterSave);
-        if events.iter().any(|event| matches!(event, Event::Ended(..))) {
+        if events.iter().any(|event| event.ended().is_some()) {
             self.parts.store.prune(KEEP_ROLLOUTS)?;
         }
         Ok(())
@@ -287,26 +287,8 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
     /// The history says how the rollout ended.
     fn close_record(&self, commit: &mut Commit, events: &[Event]) -> Result<(), RoundError> {
         let Some(saved) = &self.saved else { return Ok(()) };
-        let outcome = events.iter().find_map(|event| match event {
-            Event::Ended(outcome, _) => Some(*outcome),
-            Event::Serving(_)
-            | Event::Replaced(_)
-            | Event::Started(_)
-            | Event::Reached(..)
-            | Event::Accepted(_)
-            | Event::Overridden(..)
-            | Event::Skipped(..)
-            | Event::Lost(_)
-            | Event::Promoted(_)
-            | Event::WindowClosed
-            | Event::GoingBack(_)
-            | Event::Halted(_)
-            | Event::Recovered(_)
-            | Event::Adopted(_)
-            | Event::Parked(_)
-            | Event::Resumed(_) => None,
-        });
-        let (Some(outcome), Some(record)) = (outcome, self.parts.store.rollout(u64::from(saved.status.rollout))?)
+        let ended = events.iter().find_map(|event| event.ended());
+        let (Some((outcome, _)), Some(record)) = (ended, self.parts.store.rollout(u64::from(saved.status.rollout))?)
         else {
             return Ok(());
         };

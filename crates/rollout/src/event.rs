@@ -42,3 +42,11 @@ pub enum Event {
     /// The rollout is over.
     Ended(Outcome, Option<Why>),
 }
+
+impl Event {
+    /// How the rollout ended and what made it go back, where this event says so.
+    #[must_use]
+    pub fn ended(self) -> Option<(Outcome, Option<Why>)> {
+        if let Self::Ended(outcome, why) = self { Some((outcome, why)) } else { None }
+    }
+}

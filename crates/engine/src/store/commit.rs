@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use redb::{Database, ReadableTable as _, WriteTransaction};
 use serde::Serialize;
 
-use super::record::{Deadline, RolloutRecord};
+use super::record::RolloutRecord;
 use super::tables::{self, meta};
 use super::{Store, StoreError};
 
@@ -19,7 +19,6 @@ pub struct Commit {
     installed: Option<Vec<u32>>,
     rollouts: Vec<RolloutRecord>,
     plans: Vec<(u64, Vec<u8>)>,
-    timers: Vec<(String, Option<Deadline>)>,
     events: Vec<(Option<u64>, u64, Vec<u8>)>,
     measurements: Vec<(u64, u64, Vec<u8>)>,
 }
@@ -95,16 +94,6 @@ impl Commit {
         Ok(())
     }
 
-    /// Arms a timer, or arms it anew.
-    pub fn arm(&mut self, name: &str, deadline: Deadline) {
-        self.timers.push((name.to_string(), Some(deadline)));
-    }
-
-    /// Disarms a timer; one that is not armed is left so.
-    pub fn disarm(&mut self, name: &str) {
-        self.timers.push((name.to_string(), None));
-    }
-
     /// Appends an event to the outbox.
     pub fn put_event<T: Serialize + ?Sized>(&mut self, rollout: Option<u64>, time: u64, body: &T) -> Encoded {
         self.events.push((rollout, time, serde_json::to_vec(body)?));
@@ -161,13 +150,6 @@ fn apply(transaction: &WriteTransaction, commit: &Commit) -> Result<Committed, F
         match value {
             Some(value) => state.insert(key.as_str(), value.as_slice())?,
             None => state.remove(key.as_str())?,
-        };
-    }
-    let mut timers = transaction.open_table(tables::TIMERS)?;
-    for (name, deadline) in &commit.timers {
-        match deadline {
-            Some(deadline) => timers.insert(name.as_str(), (deadline.boot, deadline.wall))?,
-            None => timers.remove(name.as_str())?,
         };
     }
     revisions(transaction, commit)?;

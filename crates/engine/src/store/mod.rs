@@ -1,6 +1,6 @@
 //! What one service must not forget: a crash-safe store in one file.
 //!
-//! It keeps the current state, revisions, frozen plans, armed timers, the history of rollouts with their events and measurements, and the
+//! It keeps the current state, revisions, frozen plans, the history of rollouts with their events and measurements, and the
 //! cursors of those who read the events. It never looks inside what it keeps: values are JSON of the caller's types, times are the caller's
 //! integers, and whether something *may* be written is decided elsewhere. It does no retry, logs nothing and knows no phase.
 //!
@@ -33,7 +33,7 @@ mod tables;
 pub use commit::{Commit, Committed};
 pub use error::{OpenError, StoreError};
 pub use prune::{KEEP_ROLLOUTS, Pruned};
-pub use record::{Deadline, Event, MeasurementRow, Revision, RolloutRecord};
+pub use record::{Event, MeasurementRow, Revision, RolloutRecord};
 
 use lock::HeldLock;
 use medium::{FileMedium, Medium};

@@ -3,7 +3,7 @@
 use redb::{ReadTransaction, ReadableTable as _};
 use serde::de::DeserializeOwned;
 
-use super::record::{Deadline, Event, MeasurementRow, Revision, RolloutRecord};
+use super::record::{Event, MeasurementRow, Revision, RolloutRecord};
 use super::tables::{self, meta};
 use super::{Store, StoreError};
 
@@ -85,19 +85,6 @@ impl Store {
             Ok(transaction.open_table(tables::PLANS)?.get(rollout)?.map(|value| value.value().to_vec()))
         })?;
         bytes.map(|bytes| self.decode(&bytes, || format!("the plan of rollout {rollout}"))).transpose()
-    }
-
-    /// All armed timers, by name.
-    pub fn timers(&self) -> Result<Vec<(String, Deadline)>, StoreError> {
-        self.reading(|transaction| {
-            let table = transaction.open_table(tables::TIMERS)?;
-            let row = |row: Result<_, redb::StorageError>| {
-                let (name, deadline): (redb::AccessGuard<&str>, redb::AccessGuard<(u64, u64)>) = row?;
-                let (boot, wall) = deadline.value();
-                Ok((name.value().to_string(), Deadline { boot, wall }))
-            };
-            table.iter()?.map(row).collect()
-        })
     }
 
     /// All events of a rollout that are still kept, oldest first.

@@ -41,15 +41,6 @@ pub struct RolloutRecord {
     pub outcome: Option<String>,
 }
 
-/// When an armed timer is due, absolute on both clocks; the caller decides which one counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deadline {
-    /// On the clock that counts from boot.
-    pub boot: u64,
-    /// On the wall clock.
-    pub wall: u64,
-}
-
 /// An event of the outbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {

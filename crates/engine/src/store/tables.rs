@@ -23,8 +23,6 @@ pub(super) const INSTALLED: TableDefinition<u32, ()> = TableDefinition::new("ins
 pub(super) const ROLLOUTS: TableDefinition<u64, &[u8]> = TableDefinition::new("rollouts");
 /// Rollout number to its frozen plan.
 pub(super) const PLANS: TableDefinition<u64, &[u8]> = TableDefinition::new("plans");
-/// Timer name to its deadline (boot clock, wall clock).
-pub(super) const TIMERS: TableDefinition<&str, (u64, u64)> = TableDefinition::new("timers");
 /// Sequence number to (rollout or 0, time, JSON).
 pub(super) const EVENTS: TableDefinition<u64, (u64, u64, &[u8])> = TableDefinition::new("events");
 /// (rollout or 0, sequence number).
@@ -74,7 +72,6 @@ fn raise_epoch(database: &Database) -> Result<(u64, u64), redb::Error> {
         transaction.open_table(INSTALLED)?;
         transaction.open_table(ROLLOUTS)?;
         transaction.open_table(PLANS)?;
-        transaction.open_table(TIMERS)?;
         transaction.open_table(EVENTS)?;
         transaction.open_table(EVENTS_BY_ROLLOUT)?;
         transaction.open_table(MEASUREMENTS)?;

@@ -99,23 +99,12 @@ pub(crate) fn rollout(store: &Store, record: &RolloutRecord) -> Result<RolloutVi
     let (mut peak, mut end, mut reason) = (0, None, String::new());
     for stored in &events {
         let Ok(Outgoing { fact: Fact::Decided(event), text, .. }) = stored.decode() else { continue };
-        match event {
-            Event::Reached(_, share) => peak = peak.max(share),
-            Event::Ended(outcome, why) => end = Some(ending(outcome, why)),
-            Event::GoingBack(_) | Event::Halted(_) => reason = text,
-            Event::Serving(_)
-            | Event::Replaced(_)
-            | Event::Started(_)
-            | Event::Accepted(_)
-            | Event::Overridden(..)
-            | Event::Skipped(..)
-            | Event::Lost(_)
-            | Event::Promoted(_)
-            | Event::WindowClosed
-            | Event::Recovered(_)
-            | Event::Adopted(_)
-            | Event::Parked(_)
-            | Event::Resumed(_) => {}
+        end = event.ended().map(|(outcome, why)| ending(outcome, why)).or(end);
+        if let Event::Reached(_, share) = event {
+            peak = peak.max(share);
+        }
+        if matches!(event, Event::GoingBack(_) | Event::Halted(_)) {
+            reason = text;
         }
     }
     let frozen: Option<Frozen> = store.plan(record.number)?;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::disk::Disk;
 use super::{dump, hash, record, whole};
-use crate::store::{Commit, Deadline, KEEP_ROLLOUTS, OpenError, RolloutRecord, Store, StoreError, tables};
+use crate::store::{Commit, KEEP_ROLLOUTS, OpenError, RolloutRecord, Store, StoreError, tables};
 
 fn new() -> Store {
     Disk::new(Vec::new()).store().expect("a new store")
@@ -37,7 +37,6 @@ fn what_was_committed_is_there_after_a_restart() {
     assert_eq!(store.state::<Value>("status").expect("state"), Some(json!({ "rollout": 2, "phase": "step" })));
     assert_eq!(store.state::<String>("only-1").expect("state"), None);
     assert_eq!(store.revision_id(&hash(2)).expect("id"), Some(2));
-    assert_eq!(store.timers().expect("timers"), [("timer-2".to_string(), Deadline { boot: 2, wall: u64::MAX - 2 })]);
     let good = store.last_good().expect("last good").expect("named");
     assert_eq!((good.id, good.decode::<Value>().expect("shape")), (2, json!({ "command": ["shop", 2] })));
     let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&path).expect("file"));

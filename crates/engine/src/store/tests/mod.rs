@@ -6,7 +6,7 @@ mod disk;
 mod full;
 mod kill;
 
-use super::{Commit, Deadline, RolloutRecord, Store};
+use super::{Commit, RolloutRecord, Store};
 use serde_json::json;
 
 /// A hash that is different for every `n`.
@@ -22,14 +22,12 @@ fn whole(n: u64) -> Commit {
     commit.put_state(&format!("only-{n}"), "x").expect("plain");
     if n > 1 {
         commit.remove_state(&format!("only-{}", n - 1));
-        commit.disarm(&format!("timer-{}", n - 1));
     }
     commit.put_revision(id, &hash(n), &json!({ "command": ["shop", n] })).expect("plain");
     commit.set_last_good(id);
     commit.set_installed([id]);
     commit.put_rollout(record(n));
     commit.put_plan(n, &json!({ "targets": [n] })).expect("plain");
-    commit.arm(&format!("timer-{n}"), Deadline { boot: n, wall: u64::MAX - n });
     commit.put_event(Some(n), n, &json!({ "started": n })).expect("plain");
     commit.put_event(None, n, &json!({ "other": n })).expect("plain");
     commit.put_measurement(n, n, &json!({ "text": "success rate 69.17% < 99%" })).expect("plain");
@@ -52,7 +50,6 @@ fn dump(store: &Store) -> String {
     }
     line(format!("{:?} {:?}", store.last_good().expect("last good"), store.installed().expect("installed")));
     line(format!("{:?} {:?}", store.next_revision().expect("revision"), store.next_rollout().expect("rollout")));
-    line(format!("{:?}", store.timers().expect("timers")));
     for event in store.events_after(0, usize::MAX).expect("events") {
         let body = String::from_utf8(event.body).expect("JSON");
         line(format!("{} {:?} {} {} {body:.60}", event.seq, event.rollout, event.time, body.len()));
