@@ -141,7 +141,10 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
     ///
     /// # Errors
     /// The state could not be saved; nothing has changed.
-    pub fn deploy(&mut self, order: &Order) -> Result<Ordered, RoundError> {
+    pub async fn deploy(&mut self, order: &Order) -> Result<Ordered, RoundError> {
+        if let Some(why) = self.parts.fleet.refuses(&order.content).await {
+            return Ok(Ordered::Refused(why));
+        }
         let store = &self.parts.store;
         let rev = Rev(match store.revision_id(&order.hash)? {
             Some(id) => id,
@@ -191,6 +194,11 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
             | Phase::Halted { .. }
             | Phase::Parked { .. } => Ordered::Accepted { rollout: next_rollout(&status), rev },
         })
+    }
+
+    /// Nothing was ever wanted.
+    pub fn is_empty(&self) -> bool {
+        self.saved.is_none()
     }
 
     /// The hash of the file that was applied last.

@@ -40,6 +40,8 @@ pub trait Fleet {
         revision: &Revision,
         pin: bool,
     ) -> impl Future<Output = Result<(), PortError>>;
+    /// Why this platform cannot run a revision of this content, ever, as far as can be said without starting it.
+    fn refuses(&self, content: &serde_json::Value) -> impl Future<Output = Option<String>>;
     /// Every instance, for people.
     fn instances(&self) -> Vec<InstanceSeen>;
     /// What keeps instances from being started, in sentences.

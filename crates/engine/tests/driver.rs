@@ -29,6 +29,8 @@ struct World {
     counted: Pair<Sample>,
     new: Option<Rev>,
     unreachable: bool,
+    /// Why it cannot run what it is asked about.
+    refuses: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -47,6 +49,7 @@ impl Port {
             counted: Default::default(),
             new: None,
             unreachable: false,
+            refuses: None,
         })))
     }
 
@@ -95,6 +98,9 @@ impl Fleet for Port {
         let set = &mut world.sets[slot];
         (set.rev, set.desired, set.pinned) = (Some(revision.rev), to, pin);
         Ok(())
+    }
+    async fn refuses(&self, _: &serde_json::Value) -> Option<String> {
+        self.0.borrow().refuses.clone()
     }
     fn instances(&self) -> Vec<InstanceSeen> {
         Vec::new()
@@ -195,7 +201,7 @@ async fn rest(driver: &mut Tested, port: &Port) {
 async fn serving(port: &Port, dir: &Path) -> Tested {
     let mut driver = driver(port, dir);
     assert_eq!(driver.round().await.unwrap(), WaitingOn::Nothing, "nothing is wanted, so nothing is done");
-    assert_eq!(driver.deploy(&order(1, plan(false))).unwrap(), Ordered::Accepted { rollout: 0, rev: Rev(1) });
+    assert_eq!(driver.deploy(&order(1, plan(false))).await.unwrap(), Ordered::Accepted { rollout: 0, rev: Rev(1) });
     rest(&mut driver, port).await;
     assert_eq!(port.0.borrow().route, Route::plain(Split::all(0, 2)));
     driver
@@ -209,7 +215,7 @@ fn key(driver: &Tested) -> StepKey {
 async fn a_good_release_is_promoted_and_its_history_kept() {
     let (port, dir) = (Port::new(), tempfile::tempdir().unwrap());
     let mut driver = serving(&port, dir.path()).await;
-    driver.deploy(&order(2, plan(false))).unwrap();
+    driver.deploy(&order(2, plan(false))).await.unwrap();
     rest(&mut driver, &port).await;
     let status = *driver.status().unwrap();
     assert_eq!(status.rev[status.good], Some(Rev(2)));
@@ -223,11 +229,23 @@ async fn a_good_release_is_promoted_and_its_history_kept() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn what_the_platform_cannot_run_is_refused_and_nothing_changes() {
+    let (port, dir) = (Port::new(), tempfile::tempdir().unwrap());
+    let mut driver = serving(&port, dir.path()).await;
+    let before = *driver.status().unwrap();
+    port.0.borrow_mut().refuses = Some("there are no cgroups here".to_owned());
+    let refused = Ordered::Refused("there are no cgroups here".to_owned());
+    assert_eq!(driver.deploy(&order(2, plan(false))).await.unwrap(), refused);
+    rest(&mut driver, &port).await;
+    assert_eq!(*driver.status().unwrap(), before);
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn a_release_that_fails_a_fifth_of_its_requests_is_rolled_back() {
     let (port, dir) = (Port::new(), tempfile::tempdir().unwrap());
     let mut driver = serving(&port, dir.path()).await;
     (port.0.borrow_mut().failing, port.0.borrow_mut().new) = (20, Some(Rev(2)));
-    driver.deploy(&order(2, plan(false))).unwrap();
+    driver.deploy(&order(2, plan(false))).await.unwrap();
     rest(&mut driver, &port).await;
     let status = *driver.status().unwrap();
     assert_eq!((status.rev[status.good], status.last.unwrap().outcome), (Some(Rev(1)), Outcome::Failed));
@@ -237,7 +255,7 @@ async fn a_release_that_fails_a_fifth_of_its_requests_is_rolled_back() {
     }
     assert!(port.0.borrow().renewed > renewed, "completed rounds renew the lease");
     assert_eq!(driver.status().unwrap().rollout, 1, "a failed revision is not tried again by itself");
-    let again = driver.deploy(&order(2, plan(false))).unwrap();
+    let again = driver.deploy(&order(2, plan(false))).await.unwrap();
     assert_eq!(again, Ordered::Accepted { rollout: 2, rev: Rev(2) }, "but again when somebody asks for it again");
 }
 
@@ -247,7 +265,7 @@ async fn a_restart_after_every_round_changes_nothing() {
         let (port, dir) = (Port::new(), tempfile::tempdir().unwrap());
         let mut driver = serving(&port, dir.path()).await;
         (port.0.borrow_mut().failing, port.0.borrow_mut().new) = (failing, Some(Rev(2)));
-        driver.deploy(&order(2, plan(false))).unwrap();
+        driver.deploy(&order(2, plan(false))).await.unwrap();
         for _ in 0..60 {
             driver.round().await.unwrap();
             port.second();
@@ -264,7 +282,7 @@ async fn a_restart_after_every_round_changes_nothing() {
 async fn what_cannot_be_observed_is_not_acted_on_and_the_lease_is_not_renewed() {
     let (port, dir) = (Port::new(), tempfile::tempdir().unwrap());
     let mut driver = serving(&port, dir.path()).await;
-    driver.deploy(&order(2, plan(false))).unwrap();
+    driver.deploy(&order(2, plan(false))).await.unwrap();
     until(&mut driver, &port, "the first share", |d| d.status().unwrap().armed.bake).await;
     port.0.borrow_mut().unreachable = true;
     let before = (port.0.borrow().writes, port.0.borrow().renewed);
@@ -285,7 +303,7 @@ async fn a_fenced_controller_writes_nothing_more() {
     drop(driver);
     driver = self::driver(&port, dir.path());
     port.0.borrow_mut().epoch = 99;
-    driver.deploy(&order(2, plan(false))).unwrap();
+    driver.deploy(&order(2, plan(false))).await.unwrap();
     let before = port.0.borrow().writes;
     for _ in 0..5 {
         driver.round().await.unwrap();
@@ -298,7 +316,7 @@ async fn a_fenced_controller_writes_nothing_more() {
 async fn commands_are_for_the_step_that_they_name() {
     let (port, dir) = (Port::new(), tempfile::tempdir().unwrap());
     let mut driver = serving(&port, dir.path()).await;
-    driver.deploy(&order(2, plan(true))).unwrap();
+    driver.deploy(&order(2, plan(true))).await.unwrap();
     let on = until(&mut driver, &port, "the gate", |d| {
         d.snapshots().borrow().as_ref().is_some_and(|s| matches!(s.waiting, WaitingOn::Approval(_)))
     })
@@ -336,7 +354,7 @@ async fn commands_are_for_the_step_that_they_name() {
 async fn a_weight_of_a_persons_choice_holds_for_its_step() {
     let (port, dir) = (Port::new(), tempfile::tempdir().unwrap());
     let mut driver = serving(&port, dir.path()).await;
-    driver.deploy(&order(2, plan(true))).unwrap();
+    driver.deploy(&order(2, plan(true))).await.unwrap();
     until(&mut driver, &port, "the first share", |d| d.status().unwrap().armed.bake).await;
     let now = key(&driver);
     assert!(matches!(driver.command(&Command::Weight { share: 3_300 }, now, "me").unwrap(), Answer::Done(_)));
@@ -348,14 +366,14 @@ async fn a_weight_of_a_persons_choice_holds_for_its_step() {
 async fn a_warm_revision_is_returned_to_at_once_and_a_cold_one_is_started_first() {
     let (port, dir) = (Port::new(), tempfile::tempdir().unwrap());
     let mut driver = serving(&port, dir.path()).await;
-    driver.deploy(&order(2, plan(false))).unwrap();
+    driver.deploy(&order(2, plan(false))).await.unwrap();
     until(&mut driver, &port, "the window", |d| d.status().unwrap().armed.window).await;
     let now = key(&driver);
     assert!(matches!(driver.command(&Command::Rollback, now, "me").unwrap(), Answer::Done(_)));
     driver.round().await.unwrap();
     assert_eq!(port.0.borrow().route.split, Split::all(0, 2), "no time passed");
     rest(&mut driver, &port).await;
-    driver.deploy(&order(3, plan(false))).unwrap();
+    driver.deploy(&order(3, plan(false))).await.unwrap();
     rest(&mut driver, &port).await;
     let status = *driver.status().unwrap();
     assert_eq!(status.rev[status.good], Some(Rev(3)));
@@ -370,7 +388,7 @@ async fn a_warm_revision_is_returned_to_at_once_and_a_cold_one_is_started_first(
 async fn a_parked_canary_keeps_its_share_without_a_lease_and_refuses_another_revision() {
     let (port, dir) = (Port::new(), tempfile::tempdir().unwrap());
     let mut driver = serving(&port, dir.path()).await;
-    driver.deploy(&order(2, plan(false))).unwrap();
+    driver.deploy(&order(2, plan(false))).await.unwrap();
     until(&mut driver, &port, "the first share", |d| d.status().unwrap().armed.bake).await;
     assert!(port.0.borrow().route.lease, "an unproven share has a lease");
     let park = Command::Park { reason: "to look at it".into() };
@@ -381,9 +399,9 @@ async fn a_parked_canary_keeps_its_share_without_a_lease_and_refuses_another_rev
     }
     let route = port.0.borrow().route;
     assert_eq!((route.split.share(1), route.lease), (1_000, false));
-    assert!(matches!(driver.deploy(&order(3, plan(false))).unwrap(), Ordered::Refused(_)));
+    assert!(matches!(driver.deploy(&order(3, plan(false))).await.unwrap(), Ordered::Refused(_)));
     let forced = Order { force: true, ..order(3, plan(false)) };
-    assert!(matches!(driver.deploy(&forced).unwrap(), Ordered::Accepted { .. }));
+    assert!(matches!(driver.deploy(&forced).await.unwrap(), Ordered::Accepted { .. }));
     until(&mut driver, &port, "the third revision", |d| {
         let status = d.status().unwrap();
         status.is_idle() && status.rev[status.good] == Some(Rev(3))
@@ -395,7 +413,7 @@ async fn a_parked_canary_keeps_its_share_without_a_lease_and_refuses_another_rev
 async fn an_aborted_canary_that_is_to_be_kept_stays_without_traffic() {
     let (port, dir) = (Port::new(), tempfile::tempdir().unwrap());
     let mut driver = serving(&port, dir.path()).await;
-    driver.deploy(&order(2, Plan { on_abort: OnAbort::Park, ..plan(false) })).unwrap();
+    driver.deploy(&order(2, Plan { on_abort: OnAbort::Park, ..plan(false) })).await.unwrap();
     until(&mut driver, &port, "the first share", |d| d.status().unwrap().armed.bake).await;
     assert!(matches!(
         driver.command(&Command::Abort { reason: String::new() }, key(&driver), "me").unwrap(),

@@ -54,9 +54,6 @@ pub enum StartError {
     /// What the slots were told cannot be read.
     #[error("{0}")]
     Orders(String),
-    /// The cgroup that is ours cannot be divided.
-    #[error("the cgroup that was delegated cannot be used: {0}")]
-    Cgroup(String),
     /// The proxy cannot be started.
     #[error("the proxy cannot be started: {0}")]
     Proxy(#[from] serin_supervisor::Error),
@@ -80,6 +77,7 @@ impl Keeper {
     /// A proxy that cannot be started, or files that cannot be read.
     pub fn start(layout: Layout, settings: Settings, epoch: u64, runnable: Read) -> Result<Keeper, StartError> {
         let orders = Orders::open(&layout).map_err(StartError::Orders)?;
+        let cgroups = Cgroups::claim(); // before any shim, so that it is where this process then is
         proxy::ensure(&layout, &settings)?;
         let has = proxy::addresses(&layout.proxy()).into_iter().find(|(name, _)| name == "main");
         if let Some((_, has)) = has
@@ -88,8 +86,6 @@ impl Keeper {
         {
             return Err(StartError::Moved { has: has.to_string(), wanted: settings.listen.to_string() });
         }
-        let cgroups = Cgroups::detect();
-        cgroups.prepare().map_err(StartError::Cgroup)?;
         let client = Client::new(&layout.proxy_socket(), PROXY_ANSWERS);
         Ok(Keeper {
             layout,
@@ -121,6 +117,12 @@ impl Keeper {
     /// The tracks' own addresses go by this.
     pub(crate) fn orient(&mut self, good: Slot) {
         self.good = good;
+    }
+
+    /// Why this machine cannot run this, ever, as far as can be said without starting it.
+    pub(crate) fn refuses(&self, content: &serde_json::Value) -> Option<String> {
+        let limits = (self.runnable)(content).map(|runnable| runnable.limits);
+        limits.and_then(|limits| member::holds(&limits, &self.cgroups)).err()
     }
 
     pub(crate) async fn claim(&mut self, epoch: u64) -> Result<(), PortError> {
@@ -307,9 +309,9 @@ impl Keeper {
         let order = self.orders.of(slot);
         let least = Duration::from_millis(self.settings.min_healthy_ms);
         let ordered = self.ordered(slot);
-        let ready: Vec<&&Member> = ordered.iter().filter(|m| m.is_ready() && self.confirmed.has(&m.id())).collect();
+        let ready = |member: &&&Member| member.is_ready() && self.confirmed.has(&member.id());
         let (total, kept) = (self.of_slot(slot).count(), usize::from(order.desired));
-        let stay = ordered.iter().take(kept).filter(|m| m.is_ready() && self.confirmed.has(&m.id())).count();
+        let stay = ordered.iter().take(kept).filter(ready).count();
         let routed = self
             .route_seen()
             .map_or(u16::MAX, |seen| seen.splits().map(|split| split.routed(slot, order.desired)).max().unwrap_or(0));
@@ -321,7 +323,7 @@ impl Keeper {
             // The core takes what is too many off what is ready, whoever that may be. Here it is known who goes, ready
             // or not, and perhaps told to stop already: they count on both sides, so that what stays is what is left.
             ready: (stay + total.saturating_sub(kept)) as u16,
-            healthy: ready.iter().filter(|member| member.is_healthy(least)).count() as u16,
+            healthy: ordered.iter().filter(ready).filter(|member| member.is_healthy(least)).count() as u16,
             busy: unrouted as u16,
             pinned: order.pinned,
             fresh: !self.is_learning() && (total == 0 || self.confirmed.is_known()),

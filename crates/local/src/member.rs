@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serin_engine::InstanceSeen;
 use serin_rollout::{Rev, Slot};
 use serin_supervisor::health::{Health, Readiness};
-use serin_supervisor::limits::Cgroups;
+use serin_supervisor::limits::{Cgroups, Limits};
 use serin_supervisor::monitor::{self, Watched};
 use serin_supervisor::program::Program;
 use serin_supervisor::reserve::{self, Choice};
@@ -181,6 +181,11 @@ pub(crate) fn create(layout: &Layout, badge: &Badge, service: &str, cgroups: &Cg
     let program = template::render(program(what, &id, cgroups)?, &what.config, &dir, Some(port))
         .map_err(|error| error.to_string())?;
     Instance::create(&dir, &program).map_err(|error| error.to_string())
+}
+
+/// Whether this machine can hold these limits.
+pub(crate) fn holds(wanted: &Limits, cgroups: &Cgroups) -> Result<(), String> {
+    limits::resolve(wanted, "any", cgroups).map(drop).map_err(|error| error.to_string())
 }
 
 fn program(what: &Runnable, id: &str, cgroups: &Cgroups) -> Result<Program, String> {

@@ -58,6 +58,10 @@ impl Fleet for LocalFleet {
         self.0.lock().await.resize(slot, to, revision, pin)
     }
 
+    async fn refuses(&self, content: &serde_json::Value) -> Option<String> {
+        self.0.lock().await.refuses(content)
+    }
+
     fn instances(&self) -> Vec<InstanceSeen> {
         self.0.try_lock().map(|keeper| keeper.instances()).unwrap_or_default()
     }

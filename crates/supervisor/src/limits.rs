@@ -134,7 +134,9 @@ fn refused(limit: Limit, why: &str) -> Refusal {
     Refusal {
         limit,
         why: format!("{why}, and {beside}"),
-        instead: "run it under systemd with Delegate=yes on a machine with cgroup v2, or remove the limit".into(),
+        instead: "on a machine with cgroup v2 start the controller in a group of its own (systemd: a unit with \
+                  Delegate=yes, or `systemd-run --scope -p Delegate=yes serin serve`), or remove the limit"
+            .into(),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::cli::serve::Job;
 use crate::cli::{Output, exit};
 use crate::config::Spec;
 use serin_engine::store::{OpenError, Store};
-use serin_engine::{Driver, Parts, Snapshot, SystemClock};
+use serin_engine::{Driver, Ordered, Parts, Snapshot, SystemClock};
 use serin_local::{Keeper, Layout, LocalFleet, LocalMetrics, LocalRouter, ports};
 use serin_rollout::WaitingOn;
 use std::io::ErrorKind;
@@ -74,7 +74,13 @@ async fn serve(job: &Job) -> Result<(), Stopped> {
     };
     let socket = layout.socket();
     let api = tokio::spawn(async move { serin_api::serve(&socket, Arc::new(handle), std::future::pending()).await });
-    apply_file(job, &spec, &mut driver)?;
+    if let Err(end) = apply_file(job, &spec, &mut driver).await {
+        if driver.is_empty() {
+            // There is nothing to go on with: nothing is left behind but an empty store.
+            serin_local::down(&layout, Duration::ZERO).await.map_err(stopped("`serin down` ends what was started"))?;
+        }
+        return Err(end);
+    }
     let snapshots = driver.snapshots();
     let mut controller = Loop { driver, snapshots, fleet, store, asked, changed, told };
     controller.told.hello(&job.place.service, &spec, &layout);
@@ -141,8 +147,9 @@ fn wanted(job: &Job, store: &Store) -> Result<Spec, Stopped> {
         .map_err(stopped("start with the file: `serin serve -f serin.yaml`"))
 }
 
-/// The store is the truth: the file is applied only when it is another one than the last file applied.
-fn apply_file(job: &Job, spec: &Spec, driver: &mut Local) -> Result<(), Stopped> {
+/// The store is the truth: the file is applied only when it is another one than the last file applied. One that cannot
+/// be applied now stops nothing but a first start: there is a service to look after.
+async fn apply_file(job: &Job, spec: &Spec, driver: &mut Local) -> Result<(), Stopped> {
     let Some(loaded) = &job.loaded else { return Ok(()) };
     if driver.applied_file() == Some(loaded.file_hash.as_str()) {
         return Ok(());
@@ -150,8 +157,14 @@ fn apply_file(job: &Job, spec: &Spec, driver: &mut Local) -> Result<(), Stopped>
     let mut order =
         convert::order(spec, Some(loaded.file_hash.clone()), false).map_err(stopped("`serin lint` says more"))?;
     order.by = "serin serve".to_owned();
-    driver.deploy(&order).map_err(|error| error.to_string()).map_err(stopped(""))?;
-    Ok(())
+    match driver.deploy(&order).await.map_err(|error| error.to_string()).map_err(stopped(""))? {
+        Ordered::Refused(why) if driver.is_empty() => Err(stopped("change the file, and start it again")(why)),
+        Ordered::Refused(why) => {
+            eprintln!("serin: the file was not applied: {why}");
+            Ok(())
+        }
+        Ordered::Accepted { .. } | Ordered::Unchanged { .. } | Ordered::Underway { .. } => Ok(()),
+    }
 }
 
 async fn signals() -> Result<(), Stopped> {
@@ -208,7 +221,7 @@ impl Loop {
             }
             Asked::Deploy(what, answer) => {
                 let (spec, order) = *what;
-                let done = self.driver.deploy(&order).map_err(|error| error.to_string());
+                let done = self.driver.deploy(&order).await.map_err(|error| error.to_string());
                 if done.is_ok() {
                     self.fleet.set(convert::settings(&spec)).await;
                 }

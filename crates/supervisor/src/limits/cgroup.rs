@@ -1,7 +1,8 @@
 //! cgroup v2, where a part of its tree is ours to write (cgroup-v2.rst: delegation, no internal processes).
 //!
-//! A group that passes controllers on to its children holds no process itself. So the group that we are started in
-//! gets one child for our own processes, `serin-own`, and one for each instance, `instance-ID`.
+//! A group that passes controllers on to its children holds no process itself. So the group that the controller is
+//! started in gets one child for Serin's own processes, `serin-own`, and one for each instance, `instance-ID`. Nobody
+//! else's process is ever moved: a group that has some is not ours.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -10,8 +11,14 @@ use std::path::{Path, PathBuf};
 
 use super::Group;
 
-/// The child that our own processes move to.
+/// The child that our own processes are in.
 const OWN: &str = "serin-own";
+/// The controllers that limits are held by.
+const USED: [&str; 3] = ["cpu", "memory", "pids"];
+/// There while systemd manages the machine's groups: sd_booted(3).
+const SYSTEMD: &str = "/run/systemd/system";
+/// By these systemd says of a group that it leaves it to who runs there: systemd's CGROUP_DELEGATION.
+const DELEGATED: [&str; 2] = ["user.delegate", "trusted.delegate"];
 
 /// What this machine offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +27,7 @@ pub enum Cgroups {
     Delegated {
         /// The group that is ours.
         dir: PathBuf,
-        /// The controllers that its children can have.
+        /// The controllers that its children have.
         controllers: Vec<String>,
     },
     /// There is nothing to be had; the sentence says why.
@@ -30,71 +37,27 @@ pub enum Cgroups {
     },
 }
 
+/// A group that may be ours, as it was found.
+struct Candidate {
+    dir: PathBuf,
+    controllers: Vec<&'static str>,
+}
+
 impl Cgroups {
-    /// Looks what there is; changes nothing.
-    pub fn detect() -> Self {
+    /// Looks what there is, and takes the group that this process is in if it is ours alone: this process moves to a
+    /// child of it, so that instances can have groups beside it. To be called by the controller before it starts any
+    /// process. Where that cannot be, nothing is changed.
+    pub fn claim() -> Self {
         let own = fs::read_to_string("/proc/self/cgroup");
         let mounts = fs::read_to_string("/proc/self/mountinfo");
-        match (own, mounts) {
-            (Ok(own), Ok(mounts)) => Self::detect_in(&own, &mounts).unwrap_or_else(|why| Self::Unavailable { why }),
-            (Err(error), _) | (_, Err(error)) => Self::Unavailable { why: format!("/proc cannot be read ({error})") },
-        }
-    }
-
-    fn detect_in(own: &str, mounts: &str) -> Result<Self, String> {
-        let (mount, root) = mounts.lines().find_map(cgroup2_mount).ok_or("no cgroup v2 is mounted")?;
-        let path = own.lines().find_map(|line| line.strip_prefix("0::")).ok_or("this process is in no cgroup v2")?;
-        let inside = Path::new(path).strip_prefix(&root).map_err(|_| "its cgroup is outside of what is mounted")?;
-        let mut dir = mount.join(inside);
-        // A controller that was started before, or a shim, has moved already.
-        if dir.file_name().is_some_and(|name| name == OWN) {
-            dir.pop();
-        }
-        let text = fs::read_to_string(dir.join("cgroup.controllers"))
-            .map_err(|error| format!("{} cannot be read ({error})", dir.join("cgroup.controllers").display()))?;
-        let controllers: Vec<String> = text.split_whitespace().map(ToOwned::to_owned).collect();
-        if controllers.is_empty() {
-            let v1 = own.lines().any(|line| !line.starts_with("0::"));
-            return Err(if v1 {
-                "this machine has its controllers in cgroup v1".into()
-            } else {
-                format!("no controller is delegated to {}", dir.display())
-            });
-        }
-        for name in ["cgroup.subtree_control", "cgroup.procs"] {
-            let path = dir.join(name);
-            if rustix::fs::access(&path, rustix::fs::Access::WRITE_OK).is_err() {
-                return Err(format!("{} is not writable for this user", path.display()));
-            }
-        }
-        Ok(Self::Delegated { dir, controllers })
-    }
-
-    /// Moves the processes of our group to a child and passes its controllers on. To be called once, by the
-    /// controller, before the first instance with limits is created.
-    ///
-    /// # Errors
-    /// A sentence that says what could not be written.
-    pub fn prepare(&self) -> Result<(), String> {
-        let Self::Delegated { dir, controllers } = self else { return Ok(()) };
-        let own = dir.join(OWN);
-        match fs::create_dir(&own) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(format!("{} cannot be made: {error}", own.display())),
-        }
-        let processes = fs::read_to_string(dir.join("cgroup.procs"))
-            .map_err(|error| format!("{} cannot be read: {error}", dir.join("cgroup.procs").display()))?;
-        for pid in processes.lines() {
-            // One that ended meanwhile need not move.
-            drop(write(&own.join("cgroup.procs"), pid));
-        }
-        for name in ["cpu", "memory", "pids"] {
-            if controllers.iter().any(|controller| controller == name) {
-                write(&dir.join("cgroup.subtree_control"), &format!("+{name}"))?;
-            }
-        }
-        Ok(())
+        let claimed = match (own, mounts) {
+            (Ok(own), Ok(mounts)) => Candidate::find(&own, &mounts).and_then(|found| {
+                found.is_left_to_us(Path::new(SYSTEMD).exists())?;
+                found.take(std::process::id())
+            }),
+            (Err(error), _) | (_, Err(error)) => Err(format!("/proc cannot be read ({error})")),
+        };
+        claimed.unwrap_or_else(|why| Self::Unavailable { why })
     }
 
     /// Whether the instances' groups can have this controller; if not, why.
@@ -114,6 +77,88 @@ impl Cgroups {
     }
 }
 
+impl Candidate {
+    /// The group of a process, from what proc(5) says of it.
+    fn find(own: &str, mounts: &str) -> Result<Self, String> {
+        let (mount, root) = mounts.lines().find_map(cgroup2_mount).ok_or("no cgroup v2 is mounted")?;
+        let path = own.lines().find_map(|line| line.strip_prefix("0::")).ok_or("this process is in no cgroup v2")?;
+        let inside = Path::new(path).strip_prefix(&root).map_err(|_| "its cgroup is outside of what is mounted")?;
+        let mut dir = mount.join(inside);
+        // A controller that was started by one of ours, or a shim, has moved already.
+        if dir.file_name().is_some_and(|name| name == OWN) {
+            dir.pop();
+        }
+        let text = read(&dir.join("cgroup.controllers"))?;
+        let has = |name: &&str| text.split_whitespace().any(|found| found == *name);
+        let controllers: Vec<&str> = USED.into_iter().filter(has).collect();
+        if controllers.is_empty() {
+            let v1 = own.lines().any(|line| USED.iter().any(|name| v1_controllers(line).any(|found| found == *name)));
+            return Err(if v1 {
+                "this machine has its controllers in cgroup v1".into()
+            } else {
+                format!("none of the controllers {} is delegated to {}", USED.join(", "), dir.display())
+            });
+        }
+        for name in ["cgroup.subtree_control", "cgroup.procs"] {
+            let path = dir.join(name);
+            if rustix::fs::access(&path, rustix::fs::Access::WRITE_OK).is_err() {
+                return Err(format!("{} is not writable for this user", path.display()));
+            }
+        }
+        Ok(Self { dir, controllers })
+    }
+
+    /// The root of the whole tree: the only group that has no type, and that may have processes and children at once.
+    fn is_root(&self) -> bool {
+        !self.dir.join("cgroup.type").exists()
+    }
+
+    /// Whether whoever manages the machine's groups keeps away from this one.
+    fn is_left_to_us(&self, systemd: bool) -> Result<(), String> {
+        let says = |name: &&str| rustix::fs::getxattr(&self.dir, *name, &mut [0_u8; 8][..]).is_ok();
+        if systemd && !DELEGATED.iter().any(says) {
+            return Err(format!("systemd has not delegated {}", self.dir.display()));
+        }
+        Ok(())
+    }
+
+    /// Passes the controllers on to children; `own` is this process.
+    fn take(self, own: u32) -> Result<Cgroups, String> {
+        let dir = self.dir.display().to_string();
+        if !self.is_root() {
+            let own = own.to_string();
+            let procs = read(&self.dir.join("cgroup.procs"))?;
+            if let Some(other) = procs.lines().find(|pid| *pid != own) {
+                let name = fs::read_to_string(format!("/proc/{other}/comm")).unwrap_or_default();
+                return Err(format!("{dir} has another process, {other} ({}), which is not ours to move", name.trim()));
+            }
+            let child = self.dir.join(OWN);
+            make_dir(&child)?;
+            if procs.lines().any(|pid| pid == own) {
+                write(&child.join("cgroup.procs"), &own)?;
+            }
+        }
+        let file = self.dir.join("cgroup.subtree_control");
+        let (mut controllers, mut refusals) = (Vec::new(), Vec::new());
+        for name in self.controllers {
+            match write(&file, &format!("+{name}")) {
+                Ok(()) => controllers.push(name.to_owned()),
+                Err(why) => refusals.push(why),
+            }
+        }
+        if controllers.is_empty() {
+            Err(refusals.join("; "))
+        } else {
+            Ok(Cgroups::Delegated { dir: self.dir, controllers })
+        }
+    }
+}
+
+/// The controllers that a line of `/proc/PID/cgroup` names; none in that of cgroup v2.
+fn v1_controllers(line: &str) -> impl Iterator<Item = &str> {
+    line.split(':').nth(1).unwrap_or_default().split(',')
+}
+
 /// The mount point and the part of the tree that is mounted there. proc(5), `/proc/PID/mountinfo`.
 fn cgroup2_mount(line: &str) -> Option<(PathBuf, PathBuf)> {
     let (left, right) = line.split_once(" - ")?;
@@ -124,17 +169,27 @@ fn cgroup2_mount(line: &str) -> Option<(PathBuf, PathBuf)> {
     Some((PathBuf::from(*fields.get(4)?), PathBuf::from(*fields.get(3)?)))
 }
 
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("{} cannot be read ({error})", path.display()))
+}
+
 fn write(path: &Path, text: &str) -> Result<(), String> {
     fs::write(path, text).map_err(|error| format!("{text} cannot be written to {}: {error}", path.display()))
 }
 
+/// Makes a group, unless it is there.
+fn make_dir(dir: &Path) -> Result<(), String> {
+    match fs::create_dir(dir) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(format!("the cgroup {} cannot be made: {error}", dir.display()))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// Makes an instance's group; gives its `cgroup.procs`, opened for writing.
 pub(super) fn make(group: &Group) -> Result<OwnedFd, String> {
-    match fs::create_dir(&group.dir) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(format!("its cgroup {} cannot be made: {error}", group.dir.display())),
-    }
+    make_dir(&group.dir)?;
     for (name, value) in &group.files {
         write(&group.dir.join(name), value)?;
     }
@@ -147,13 +202,21 @@ pub(super) fn make(group: &Group) -> Result<OwnedFd, String> {
 mod tests {
     use super::*;
 
-    fn tree(controllers: &str) -> (tempfile::TempDir, String) {
+    const US: u32 = 17;
+
+    /// A tree as the kernel shows it, below a directory; and the lines of mountinfo that name it.
+    fn tree(controllers: &str, procs: &str) -> (tempfile::TempDir, String) {
         let dir = tempfile::tempdir().unwrap();
         let own = dir.path().join("app.service");
         fs::create_dir(&own).unwrap();
-        fs::write(own.join("cgroup.controllers"), controllers).unwrap();
-        fs::write(own.join("cgroup.subtree_control"), "").unwrap();
-        fs::write(own.join("cgroup.procs"), "17\n18\n").unwrap();
+        for (name, text) in [
+            ("cgroup.controllers", controllers),
+            ("cgroup.subtree_control", ""),
+            ("cgroup.type", "domain\n"),
+            ("cgroup.procs", procs),
+        ] {
+            fs::write(own.join(name), text).unwrap();
+        }
         let mounts = format!(
             "20 1 0:5 / /proc rw - proc proc rw\n30 20 0:26 / {} rw,nosuid shared:9 - cgroup2 cgroup2 rw\n",
             dir.path().display()
@@ -161,27 +224,60 @@ mod tests {
         (dir, mounts)
     }
 
+    fn claim(own: &str, mounts: &str) -> Result<Cgroups, String> {
+        Candidate::find(own, mounts)?.take(US)
+    }
+
     #[test]
-    fn a_delegated_group_is_found_and_prepared() {
-        let (dir, mounts) = tree("cpu memory pids io\n");
-        let found = Cgroups::detect_in("0::/app.service\n", &mounts).unwrap();
+    fn a_group_that_is_ours_alone_is_taken() {
+        let (dir, mounts) = tree("cpu io memory pids\n", "17\n");
         let own = dir.path().join("app.service");
-        let controllers = ["cpu", "memory", "pids", "io"].map(str::to_owned).to_vec();
+        let found = claim("0::/app.service\n", &mounts).unwrap();
+        let controllers = USED.map(str::to_owned).to_vec();
         assert_eq!(found, Cgroups::Delegated { dir: own.clone(), controllers });
-        found.prepare().unwrap();
-        assert_eq!(fs::read_to_string(own.join("serin-own/cgroup.procs")).unwrap(), "18");
+        assert_eq!(fs::read_to_string(own.join("serin-own/cgroup.procs")).unwrap(), "17");
         assert_eq!(fs::read_to_string(own.join("cgroup.subtree_control")).unwrap(), "+pids");
-        let moved = Cgroups::detect_in("0::/app.service/serin-own\n", &mounts).unwrap();
-        assert_eq!(moved, found, "the next controller finds the same");
         assert!(found.offers("hugetlb").unwrap_err().contains("hugetlb is not delegated"));
+        // The kernel would have moved it; and the next controller, started by one of ours, finds the same.
+        fs::write(own.join("cgroup.procs"), "").unwrap();
+        assert_eq!(claim("0::/app.service/serin-own\n", &mounts).unwrap(), found);
+    }
+
+    #[test]
+    fn nobody_elses_process_is_moved() {
+        let (dir, mounts) = tree("cpu memory pids\n", "17\n4194305\n");
+        let why = claim("0::/app.service\n", &mounts).unwrap_err();
+        assert!(why.contains("another process, 4194305") && why.contains("not ours to move"), "{why}");
+        assert!(!dir.path().join("app.service/serin-own").exists(), "nothing was changed");
+    }
+
+    #[test]
+    fn in_the_root_of_the_tree_nothing_has_to_move() {
+        let (dir, mounts) = tree("cpu memory pids\n", "1\n17\n");
+        let root = dir.path().join("app.service");
+        fs::remove_file(root.join("cgroup.type")).unwrap();
+        assert!(matches!(claim("0::/app.service\n", &mounts), Ok(Cgroups::Delegated { .. })));
+        assert!(!root.join("serin-own").exists());
+    }
+
+    #[test]
+    fn under_systemd_a_group_has_to_be_delegated() {
+        let (_dir, mounts) = tree("cpu\n", "17\n");
+        let found = Candidate::find("0::/app.service\n", &mounts).unwrap();
+        assert!(found.is_left_to_us(true).unwrap_err().contains("systemd has not delegated"));
+        found.is_left_to_us(false).unwrap();
+        let set = rustix::fs::setxattr(&found.dir, "user.delegate", b"1", rustix::fs::XattrFlags::empty());
+        if set.is_ok() {
+            found.is_left_to_us(true).unwrap();
+        }
     }
 
     #[test]
     fn what_is_missing_is_said() {
-        let why = |own: &str, mounts: &str| Cgroups::detect_in(own, mounts).unwrap_err();
-        let (_dir, mounts) = tree("");
-        assert!(why("4:memory:/\n0::/app.service\n", &mounts).contains("cgroup v1"));
-        assert!(why("0::/app.service\n", &mounts).contains("no controller is delegated"));
+        let why = |own: &str, mounts: &str| claim(own, mounts).unwrap_err();
+        let (_dir, mounts) = tree("hugetlb\n", "17\n");
+        assert!(why("4:cpu,cpuacct:/\n0::/app.service\n", &mounts).contains("cgroup v1"));
+        assert!(why("1:name=systemd:/\n0::/app.service\n", &mounts).contains("none of the controllers"));
         assert!(why("4:memory:/\n", &mounts).contains("in no cgroup v2"));
         assert!(why("0::/app.service\n", "").contains("no cgroup v2 is mounted"));
         assert!(why("0::/elsewhere\n", &mounts).contains("cannot be read"));

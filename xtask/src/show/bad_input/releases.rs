@@ -101,19 +101,26 @@ fn fails(stage: &Stage, spec: &Spec, words: &[&str]) -> Result<(), Stop> {
     says("serin history", &history.out, &["failed"])
 }
 
-/// Where the limit can be held the release is as good as any other.
+/// A limit that this machine cannot hold is refused before anything starts. Where it can be held, every instance is in a
+/// group of its own.
 fn limited(stage: &Stage, spec: &Spec, limit: &str) -> Result<(), Stop> {
     stage.write(spec)?;
     let said = stage.ask(&["deploy"], 2 * PATIENCE)?;
     match said.code {
         Some(0) => {
             stage.say(format!("{limit} can be held on this machine"));
-            stage.rests("at rest").map(|_| ())
+            let status = stage.rests("at rest")?;
+            let groups = every_instance(&status).map(|instance| pid(&instance.to_string()));
+            let mut groups =
+                groups.map(|pid| std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default());
+            match groups.find(|group| !group.contains("/instance-")) {
+                Some(group) => fail(format!("an instance is in no group of its own: {group}")),
+                None => Ok(()),
+            }
         }
-        Some(1) => {
+        Some(_) | None => {
             let name = limit.split(':').next().unwrap_or_default();
-            says("serin deploy", &said.out, &[&format!("limit {name} cannot be held"), "remove the limit"])
+            refuses(&said, 2, &[&format!("limit {name} cannot be held"), "remove the limit"])
         }
-        Some(_) | None => refuses(&said, 1, &[]),
     }
 }
