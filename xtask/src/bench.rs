@@ -1,8 +1,12 @@
 //! `bench proxy`: the proxy beside HAProxy and nginx, in one run, so that the machine is the same for all three.
 //!
 //! The proxy alone on core 0; the backend and wrk on core 1; loopback, keep-alive, 90/10, X-Forwarded-For, no logs, and
-//! statistics on in ours. The proxies take turns within each round. What counts is CPU time per request (utime + stime
-//! of the proxy over wrk's requests): the core of the load limits the rate, so requests a second are lower bounds.
+//! statistics on in ours. What counts is CPU time per request (utime + stime of the proxy over wrk's requests): the core
+//! of the load limits the rate, so requests a second are lower bounds.
+//!
+//! A virtual machine is faster or slower from one half minute to the next, by more than the proxies differ. So they
+//! take turns within each round, each round in another order, and what is compared is what stood side by side: the
+//! ratio is the median of the rounds' ratios.
 
 mod measure;
 mod proxies;
@@ -27,8 +31,9 @@ struct Effort {
     warm_up: Duration,
 }
 
-/// One figure: which proxy, under what, and what came.
+/// One figure: which proxy, when, under what, and what came.
 struct Figure {
+    round: usize,
     kind: Kind,
     body: &'static str,
     connections: u32,
@@ -45,7 +50,7 @@ pub fn perform(run: &mut Run) -> Result<(), Stop> {
     debian::need(run, &programs)?;
     run.build(&["--release", "--package", "serin-bench", "--package", "serin-proxy", "--bins"])?;
     let effort = if run.is_long() {
-        Effort { rounds: 5, seconds: 3, warm_up: Duration::from_secs(1) }
+        Effort { rounds: 11, seconds: 2, warm_up: Duration::from_millis(500) }
     } else {
         Effort { rounds: 1, seconds: 2, warm_up: Duration::from_millis(300) }
     };
@@ -54,10 +59,11 @@ pub fn perform(run: &mut Run) -> Result<(), Stop> {
     for round in 1..=effort.rounds {
         for (target, body) in BODIES {
             for connections in CONNECTIONS {
-                for kind in Kind::ALL {
+                for turn in 0..Kind::ALL.len() {
+                    let kind = Kind::ALL[(round + turn) % Kind::ALL.len()];
                     let measured = one(run, &backend, kind, target, connections, &effort)?;
                     run.say(format!("round {round}: {} {body} {connections}: {}", kind.name(), measured.line()));
-                    figures.push(Figure { kind, body, connections, measured });
+                    figures.push(Figure { round, kind, body, connections, measured });
                 }
             }
         }
@@ -112,10 +118,9 @@ fn report(run: &mut Run, figures: &[Figure], syscalls: &[(Kind, f64)]) -> Result
     let mut worst: f64 = 0.0;
     for (_, body) in BODIES {
         for connections in CONNECTIONS {
-            let ours = table::median(figures, Kind::Serin, body, connections, |m| m.cpu_us);
-            let theirs = table::median(figures, Kind::Haproxy, body, connections, |m| m.cpu_us);
-            run.fact(&format!("cpu_vs_haproxy_{body}_{connections}"), table::round(ours / theirs));
-            worst = worst.max(ours / theirs);
+            let ratio = table::ratio(figures, Kind::Haproxy, body, connections).median;
+            run.fact(&format!("cpu_vs_haproxy_{body}_{connections}"), table::round(ratio));
+            worst = worst.max(ratio);
         }
     }
     run.fact("worst_ratio", table::round(worst));

@@ -5,6 +5,7 @@
 //! the tests have built already; with `--long` in release, as it runs in production. Everything ends with the stage:
 //! `serin down --purge`, then whatever shim is left below its directory; also when the verb fails, panics or is killed.
 
+pub mod abreast;
 pub mod controller;
 pub mod dataplane;
 pub mod observed;

@@ -37,6 +37,7 @@ const STEPS: &[Step] = &[
     Step { verb: "show kill instance", minutes: 5 },
     Step { verb: "show kill proxy", minutes: 4 },
     Step { verb: "show kill shim", minutes: 4 },
+    Step { verb: "show examples", minutes: 6 },
 ];
 
 /// The longest that the whole may take on two cores, from a fresh clone.

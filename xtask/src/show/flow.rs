@@ -2,6 +2,7 @@
 
 use crate::parts::podinfo;
 use crate::run::{Run, Stop, fail};
+use crate::stage::abreast::abreast;
 use crate::stage::observed::Observed;
 use crate::stage::spec::Spec;
 use crate::stage::traffic::Shape;
@@ -65,8 +66,7 @@ pub fn perform(run: &mut Run) -> Result<(), Stop> {
         }
     }
     let mut all = Sum::default();
-    for sum in abreast(shows, rounds) {
-        let sum = sum?;
+    for sum in abreast(ABREAST, shows, |show| show.all(rounds))? {
         all.requests += sum.requests;
         all.by_canary += sum.by_canary;
         all.held += sum.held;
@@ -112,24 +112,6 @@ fn spec(flow: Flow, program: &std::path::Path, replicas: u16) -> Result<Spec, St
     spec.release.retain(|line| !line.starts_with("weights"));
     spec.further = vec!["allow_downtime: true".to_owned(), "proxy: {hold: {max: 4000, timeout: 10s}}".to_owned()];
     Ok(spec)
-}
-
-/// Runs all, some beside each other.
-fn abreast(shows: Vec<Show>, rounds: u32) -> Vec<Result<Sum, Stop>> {
-    let queue = std::sync::Mutex::new(shows);
-    let next = || queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop();
-    let worker = || {
-        let mut sums = Vec::new();
-        while let Some(show) = next() {
-            sums.push(show.all(rounds));
-        }
-        sums
-    };
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..ABREAST).map(|_| scope.spawn(worker)).collect();
-        let joined = threads.into_iter().map(|t| t.join().unwrap_or_else(|_| vec![fail("a thread panicked")]));
-        joined.flatten().collect()
-    })
 }
 
 impl Show {

@@ -4,6 +4,7 @@
 use crate::json::Value;
 use crate::parts::podinfo;
 use crate::run::{Run, Stop, fail};
+use crate::stage::abreast::abreast;
 use crate::stage::controller::{Released, address, of_slot, slot_of};
 use crate::stage::observed::Observed;
 use crate::stage::spec::Spec;
@@ -59,14 +60,8 @@ pub fn perform(run: &mut Run) -> Result<(), Stop> {
         let seed = run.seed() + 1000 * at as u64;
         shows.push(Show { stage, programs: programs.clone(), base, seed, releases: 0, bake });
     }
-    // Each has its own state, ports and load; beside each other they take half the time.
-    let sums: Vec<Result<Sum, Stop>> = std::thread::scope(|scope| {
-        let running: Vec<_> = shows.into_iter().map(|show| scope.spawn(move || show.all(rounds))).collect();
-        running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| fail("a thread panicked"))).collect()
-    });
     let mut all = Sum::default();
-    for sum in sums {
-        let sum = sum?;
+    for sum in abreast(shows.len(), shows, |show| show.all(rounds))? {
         all.requests += sum.requests;
         all.by_canary += sum.by_canary;
         all.sockets += sum.sockets;

@@ -4,6 +4,7 @@
 use super::{LEASE, fast, lost, short};
 use crate::json::Value;
 use crate::run::{Run, Stop, fail};
+use crate::stage::abreast::abreast;
 use crate::stage::controller::{Released, instances, slot_of};
 use crate::stage::spec::Spec;
 use crate::stage::{Asked, PATIENCE, Stage, Tools};
@@ -76,13 +77,8 @@ pub fn perform(run: &mut Run) -> Result<(), Stop> {
         let mut base = fast(&tools, name, 1, "0");
         lanes.push(Lane { stage: Stage::set(run, &tools, &mut base)?, base, way, releases: 0, sum: Sum::default() });
     }
-    let sums: Vec<Result<Sum, Stop>> = std::thread::scope(|scope| {
-        let running: Vec<_> = lanes.into_iter().map(|lane| scope.spawn(move || lane.all(long, seed))).collect();
-        running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| fail("a thread panicked"))).collect()
-    });
     let mut all = Sum::default();
-    for sum in sums {
-        let sum = sum?;
+    for sum in abreast(lanes.len(), lanes, |lane| lane.all(long, seed))? {
         all.runs += sum.runs;
         all.fired += sum.fired;
         all.left_dead += sum.left_dead;

@@ -4,6 +4,7 @@
 use super::{fast, kill};
 use crate::json::Value;
 use crate::run::{Run, Stop, fail};
+use crate::stage::abreast::abreast;
 use crate::stage::controller::{Released, every_instance};
 use crate::stage::spec::Spec;
 use crate::stage::traffic::{Shape, Summary};
@@ -57,13 +58,8 @@ pub fn perform(run: &mut Run) -> Result<(), Stop> {
             last: Instant::now(),
         });
     }
-    let sums: Vec<Result<Sum, Stop>> = std::thread::scope(|scope| {
-        let running: Vec<_> = lanes.into_iter().map(|lane| scope.spawn(move || lane.all(rounds, seed))).collect();
-        running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| fail("a thread panicked"))).collect()
-    });
     let mut all = Sum::default();
-    for sum in sums {
-        let sum = sum?;
+    for sum in abreast(lanes.len(), lanes, |lane| lane.all(rounds, seed))? {
         all.at_rest += sum.at_rest;
         all.in_release += sum.in_release;
         all.gets += sum.gets;
