@@ -144,9 +144,12 @@ pub struct Progress {
     pub attempt: u16,
     /// Asked share of the new revision, in basis points.
     pub weight: u16,
-    /// Share that it got of the last requests, in basis points; `None` without requests.
+    /// Share that it got of the requests since the split was last changed, in basis points; `None` without requests.
     #[serde(default)]
     pub share: Option<u16>,
+    /// How many requests that were.
+    #[serde(default)]
+    pub requests: u64,
     /// When the rollout began.
     pub started: UnixMs,
     /// The shape of the release, such as `weights`.

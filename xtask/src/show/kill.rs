@@ -17,6 +17,10 @@ use std::time::{Duration, Instant};
 /// The lease of these services: a canary falls back by itself this long after the last sign of a controller.
 const LEASE: Duration = Duration::from_secs(1);
 
+/// From one instance's death to the next. A request that breaks is sent again on a new connection once; none that takes
+/// a second may meet two deaths.
+const BREATH: Duration = Duration::from_secs(2);
+
 /// A service whose releases take a few seconds; `version` is what its instances say they are. Its deadlines are long: on a
 /// machine that is merely busy none of them may decide how a release ends.
 pub fn fast(tools: &Tools, name: &str, replicas: u16, version: &str) -> Spec {

@@ -125,6 +125,7 @@ fn stepping() -> StatusView {
         attempt: 0,
         weight: 2000,
         share: Some(1961),
+        requests: 1530,
         started,
         strategy: "weights".into(),
     });

@@ -132,7 +132,8 @@ fn rollout(s: &StatusView, paint: Paint, out: &mut String) {
         &format!("{} {from} → {} by {}, for {}", r.number, paint.bold(&r.to.short), r.strategy, age(s.now, r.started)),
     );
     row(out, "Step:", &format!("{}/{}{attempt}", u32::from(r.step) + 1, r.steps));
-    let achieved = r.share.map_or("no requests yet".to_owned(), |share| format!("achieved {}", percent(share)));
+    let achieved = |share| format!("achieved {} of {} requests", percent(share), r.requests);
+    let achieved = r.share.map_or("no requests yet".to_owned(), achieved);
     row(out, "Weight:", &format!("asked {}, {achieved}", percent(r.weight)));
 }
 

@@ -128,7 +128,7 @@ pub enum Signal {
     Usr2,
 }
 
-/// Limits on what an instance may use, by cgroup v2 where Serin may write one, else by rlimits.
+/// Limits on what an instance may use: by cgroup v2 where Serin has a group of its own, else by rlimits, else refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(default, deny_unknown_fields)]
 #[garde(allow_unvalidated)]

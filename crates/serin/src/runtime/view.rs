@@ -233,6 +233,8 @@ fn progress(snapshot: &Snapshot, beside: &Beside<'_>, spec: Option<&Spec>) -> Op
         Some(Strategy::InPlace) => "update in place",
         None => "release",
     };
+    let chosen = beside.measures.map_or([0; 2], chosen);
+    let (requests, part) = (chosen[0] + chosen[1], chosen[fresh] * u64::from(serin_rollout::FULL));
     Some(Progress {
         number: record.number,
         from: record.from,
@@ -241,18 +243,16 @@ fn progress(snapshot: &Snapshot, beside: &Beside<'_>, spec: Option<&Spec>) -> Op
         steps: snapshot.plan.steps.len() as u16,
         attempt: key.map_or(0, |key| key.attempt),
         weight: snapshot.seen.route.accepted.split.share(fresh),
-        share: beside.measures.and_then(|measures| share(measures, fresh)),
+        share: part.checked_div(requests).map(|share| share as u16),
+        requests,
         started: record.started,
         strategy: strategy.to_owned(),
     })
 }
 
-/// The share that `slot` got of the requests of the present generation.
-fn share(measures: &Measures, slot: Slot) -> Option<u16> {
-    let now = measures.generations.last()?;
-    let chosen = [now.slots[0].chosen, now.slots[1].chosen];
-    let part = chosen[slot] * u64::from(serin_rollout::FULL);
-    part.checked_div(chosen[0] + chosen[1]).map(|share| share as u16)
+/// How many requests of the present generation each slot got.
+fn chosen(measures: &Measures) -> [u64; 2] {
+    measures.generations.last().map_or([0; 2], |now| now.slots.each_ref().map(|slot| slot.chosen))
 }
 
 fn slot(snapshot: &Snapshot, slot: Slot) -> SlotView {

@@ -1,7 +1,7 @@
 //! `show kill instance`: the program of an instance dies under load, at rest and in a release, with one replica and
 //! with two. Whatever may be sent again is answered; of what may not, only what was open on that instance is lost.
 
-use super::{fast, kill};
+use super::{BREATH, fast, kill};
 use crate::json::Value;
 use crate::run::{Run, Stop, fail};
 use crate::stage::abreast::abreast;
@@ -17,10 +17,6 @@ const GETS: f64 = 100.0;
 const POSTS: f64 = 50.0;
 /// POSTs that can be open on one instance when it dies: they take a millisecond, and wait for a busy processor at most.
 const OPEN: u64 = 4;
-
-/// From one kill to the next. A request that breaks is sent again on a new connection once; none that takes a second
-/// may meet two deaths.
-const BREATH: Duration = Duration::from_millis(2_000);
 
 /// What all kills add up to.
 #[derive(Debug, Clone, Copy, Default)]

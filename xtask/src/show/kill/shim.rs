@@ -2,7 +2,7 @@
 //! nothing that may be sent again is lost. The proxy's shim holds the listening sockets, so they close: connections are
 //! refused until the controller has started it again; how many and for how long is counted, and not hidden.
 
-use super::{fast, is_alive, kill, program_of};
+use super::{BREATH, fast, is_alive, kill, program_of};
 use crate::json::Value;
 use crate::run::{Run, Stop, fail};
 use crate::stage::controller::every_instance;
@@ -26,7 +26,7 @@ pub fn perform(run: &mut Run) -> Result<(), Stop> {
     let gets = Shape { rate: 100.0, slow: 0.02, posts: 0.0, sockets: 0, ..Shape::default() };
     let load = stage.traffic_of(run.seed(), gets)?;
     for _ in 0..kills {
-        std::thread::sleep(Duration::from_millis(500));
+        std::thread::sleep(BREATH);
         instance(&stage)?;
     }
     let summary = load.stop()?;
