@@ -23,6 +23,10 @@ pub struct Commit {
     measurements: Vec<(u64, u64, Vec<u8>)>,
 }
 
+/// How many measurements of a rollout are kept, the last ones: one that waits for a person over a weekend is measured all the
+/// time.
+pub const KEEP_MEASUREMENTS: u64 = 10_000;
+
 /// What a commit did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Committed {
@@ -100,7 +104,7 @@ impl Commit {
         Ok(())
     }
 
-    /// Appends a measurement to a rollout's.
+    /// Appends a measurement to a rollout's, of which the last [`KEEP_MEASUREMENTS`] are kept.
     pub fn put_measurement<T: Serialize + ?Sized>(&mut self, rollout: u64, time: u64, body: &T) -> Encoded {
         self.measurements.push((rollout, time, serde_json::to_vec(body)?));
         Ok(())
@@ -248,6 +252,10 @@ fn measurements(transaction: &WriteTransaction, commit: &Commit) -> Result<(), F
         let last = rows.range((*rollout, 0)..=(*rollout, u64::MAX))?.next_back().transpose()?;
         let seq = last.map_or(0, |(key, _)| key.value().1) + 1;
         rows.insert((*rollout, seq), (*time, body.as_slice()))?;
+        // Each of them is followed by the next number, so one that goes for each that comes is enough.
+        if seq > KEEP_MEASUREMENTS {
+            rows.remove((*rollout, seq - KEEP_MEASUREMENTS))?;
+        }
     }
     Ok(())
 }

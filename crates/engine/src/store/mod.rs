@@ -30,7 +30,7 @@ mod read;
 mod record;
 mod tables;
 
-pub use commit::{Commit, Committed};
+pub use commit::{Commit, Committed, KEEP_MEASUREMENTS};
 pub use error::{OpenError, StoreError};
 pub use prune::{KEEP_ROLLOUTS, Pruned};
 pub use record::{Event, MeasurementRow, Revision, RolloutRecord};

@@ -1,10 +1,10 @@
 //! `serin history`: past releases, or one of them with all that is known of it.
 
-use std::{fmt::Write as _, process::ExitCode};
+use std::{collections::BTreeMap, fmt::Write as _, process::ExitCode};
 
 use clap::Args;
 use jiff::tz::TimeZone;
-use serin_api::{Ending, RolloutDetail, RolloutView};
+use serin_api::{Ending, MeasurementView, RolloutDetail, RolloutView};
 
 use super::{
     Failure, Global, Output, Place, Terminal, exit,
@@ -102,18 +102,30 @@ pub(super) fn one(d: &RolloutDetail, zone: &TimeZone, paint: Paint) -> String {
     if !d.measurements.is_empty() {
         let _ = writeln!(out, "\n{}", paint.bold("Measurements"));
     }
-    for m in &d.measurements {
-        let value = m.value.as_deref().unwrap_or("no data");
+    measurements(&d.measurements, zone, &mut out);
+    out
+}
+
+/// Every measurement; of those in a row that found no data, the last.
+fn measurements(all: &[MeasurementView], zone: &TimeZone, out: &mut String) {
+    let mut before: BTreeMap<&str, u64> = BTreeMap::new();
+    for (at, m) in all.iter().enumerate() {
+        let next = all[at + 1..].iter().find(|n| n.metric == m.metric);
+        if m.value.is_none() && next.is_some_and(|n| n.value.is_none() && n.key == m.key) {
+            *before.entry(&m.metric).or_default() += 1;
+            continue;
+        }
+        let times = before.remove(m.metric.as_str()).map_or(String::new(), |n| format!(" ({} times)", n + 1));
         let _ = writeln!(
             out,
-            "  {}  step {:<3} {:<16} {value:>10} (limit {}), {} requests: {}",
+            "  {}  step {:<3} {:<16} {:>10} (limit {}), {} requests: {}{times}",
             clock(m.at, zone),
             m.key.step + 1,
             m.metric,
+            m.value.as_deref().unwrap_or("no data"),
             m.limit,
             m.samples,
             m.result.word()
         );
     }
-    out
 }

@@ -34,11 +34,9 @@ pub(super) fn said(answer: &Answer, verb: &str, service: &str, terminal: &Termin
     match answer {
         Answer::Done { message } => format!("{} {verb} {service}: {message}", paint.green("✔")),
         Answer::Already { message } => format!("{} {verb} {service}: nothing to do, {message}", paint.dim("=")),
-        Answer::Late { now, message } => format!(
-            "{} {verb} {service}: too late, nothing was done. {message}\n  It is now at rollout {}, step {}: look with `serin status`, and give the command again if you still mean it",
-            paint.yellow("!"),
-            now.rollout,
-            now.step + 1
+        Answer::Late { message, .. } => format!(
+            "{} {verb} {service}: too late, nothing was done. {message}\n  Look with `serin status`, and give the command again if you still mean it",
+            paint.yellow("!")
         ),
         Answer::Refused { why, instead } => format!("{} {verb} {service}: refused, {why}\n  {instead}", paint.red("✖")),
     }

@@ -357,11 +357,18 @@ fn the_history() {
         result: Verdict::Fail,
         samples: 94,
     };
+    let silent = |after, samples| MeasurementView {
+        at: NOW - 6_000 + after,
+        value: None,
+        result: Verdict::Inconclusive,
+        samples,
+        ..measurement.clone()
+    };
     let detail = RolloutDetail {
         rollout: past().remove(1),
         changes: vec!["- run.env.A: 1".into(), "+ run.env.A: 2".into()],
         events: bad_release(),
-        measurements: vec![measurement],
+        measurements: vec![silent(0, 0), silent(2_000, 3), silent(4_000, 12), measurement.clone(), silent(8_000, 0)],
     };
     golden("history-one.txt", &history::one(&detail, &TimeZone::UTC, Paint(false)));
 }

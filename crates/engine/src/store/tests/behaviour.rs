@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::disk::Disk;
 use super::{dump, hash, record, whole};
-use crate::store::{Commit, KEEP_ROLLOUTS, OpenError, RolloutRecord, Store, StoreError, tables};
+use crate::store::{Commit, KEEP_MEASUREMENTS, KEEP_ROLLOUTS, OpenError, RolloutRecord, Store, StoreError, tables};
 
 fn new() -> Store {
     Disk::new(Vec::new()).store().expect("a new store")
@@ -41,6 +41,18 @@ fn what_was_committed_is_there_after_a_restart() {
     assert_eq!((good.id, good.decode::<Value>().expect("shape")), (2, json!({ "command": ["shop", 2] })));
     let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&path).expect("file"));
     assert_eq!(mode & 0o777, 0o600, "environments may hold secrets");
+}
+
+#[test]
+fn of_a_rollouts_measurements_the_last_are_kept() {
+    let store = new();
+    store.commit(&whole(1)).expect("commit");
+    let many = |n: u64| build(|commit| (0..n).for_each(|at| commit.put_measurement(1, at, &at).expect("plain")));
+    store.commit(&many(KEEP_MEASUREMENTS)).expect("commit");
+    store.commit(&many(7)).expect("commit");
+    let kept = store.measurements_of(1).expect("measurements");
+    let ends = [kept.first(), kept.last()].map(|row| row.expect("some").seq);
+    assert_eq!((kept.len() as u64, ends), (KEEP_MEASUREMENTS, [9, KEEP_MEASUREMENTS + 8]));
 }
 
 #[test]
