@@ -6,4 +6,5 @@ pub mod drain;
 pub mod first_request;
 pub mod flow;
 pub mod kill;
+pub mod rollback;
 pub mod zero_loss;

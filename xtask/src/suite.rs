@@ -26,6 +26,7 @@ const STEPS: &[Step] = &[
     Step { verb: "sweep", minutes: 4 },
     Step { verb: "parts podinfo", minutes: 10 },
     Step { verb: "show zero-loss", minutes: 8 },
+    Step { verb: "show rollback", minutes: 5 },
     Step { verb: "show drain", minutes: 5 },
     Step { verb: "show dead-man", minutes: 6 },
     Step { verb: "show flow", minutes: 8 },

@@ -51,6 +51,12 @@ pub const VERBS: &[Verb] = &[
         perform: crate::show::zero_loss::perform,
     },
     Verb {
+        name: "show rollback",
+        words: "",
+        about: "a release that answers 500 to a fifth, by a file that says nothing of judging: how soon it is found out",
+        perform: crate::show::rollback::perform,
+    },
+    Verb {
         name: "show drain",
         words: "",
         about: "instances leave under slow requests and WebSockets, and each request ends before its instance is told",

@@ -114,7 +114,7 @@ impl Spec {
         self.env.iter().for_each(|(name, value)| line(4, &format!("{name}: {}", quoted(value))));
         self.run.iter().for_each(|further| line(2, further));
         line(0, &format!("health: {}", self.health));
-        line(0, "release:");
+        line(0, if self.release.is_empty() { "release: {}" } else { "release:" });
         self.release.iter().for_each(|key| line(2, key));
         line(0, &format!("analysis: {}", self.analysis));
         text
