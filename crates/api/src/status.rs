@@ -109,6 +109,12 @@ pub struct Waiting {
     pub deadline: Option<UnixMs>,
 }
 
+impl Waiting {
+    /// The reason while the controller has not looked at every instance since it began: until then nobody knows how many
+    /// of them are ready.
+    pub const LOOKING: &str = "looking";
+}
+
 /// A revision's name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revision {

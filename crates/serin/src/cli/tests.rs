@@ -249,11 +249,26 @@ fn starting() -> StatusView {
     s
 }
 
+/// A controller that has just begun, over a service that runs.
+fn looking() -> StatusView {
+    let mut s = idle();
+    s.waiting = Some(Waiting {
+        reason: Waiting::LOOKING.into(),
+        text: "a first look at every instance since the controller began".into(),
+        since: NOW - 400,
+        deadline: None,
+    });
+    s.slots[0].ready = 0;
+    s.slots[0].instances.iter_mut().for_each(|i| i.state = "starting".into());
+    s
+}
+
 #[test]
 fn the_status_tree() {
     let situations = [
         ("status-idle.txt", idle()),
         ("status-starting.txt", starting()),
+        ("status-looking.txt", looking()),
         ("status-step.txt", stepping()),
         ("status-rolling-back.txt", rolling_back()),
         ("status-halted.txt", halted()),

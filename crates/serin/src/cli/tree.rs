@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serin_api::{
     AnalysisView, Ending, InstanceView, PhaseWord, RouteView, SlotView, Split, StatusView, Strength, Track, Verdict,
+    Waiting,
 };
 
 use super::{
@@ -48,7 +49,9 @@ fn idle(s: &StatusView, paint: Paint) -> String {
     let Some(stable) = s.slots.iter().find(|slot| slot.track == Some(Track::Stable)) else {
         return paint.dim("· Not started");
     };
-    if stable.ready >= stable.desired {
+    if s.waiting.as_ref().is_some_and(|waiting| waiting.reason == Waiting::LOOKING) {
+        paint.dim("◌ Looking")
+    } else if stable.ready >= stable.desired {
         paint.green("✔ Healthy")
     } else if stable.ready > 0 {
         paint.yellow("! Degraded")

@@ -110,6 +110,10 @@ fn reason(snapshot: &Snapshot, on: WaitingOn) -> (&'static str, String, Option<T
         // Instances count only once the proxy has confirmed them: until then it is the proxy that is waited for.
         WaitingOn::Acknowledged => plain("acknowledged", CONFIRM, None),
         WaitingOn::Ready(_) | WaitingOn::Good(_) if !snapshot.seen.route.acked => plain("acknowledged", CONFIRM, None),
+        // What this controller has not looked at yet may serve as well as ever.
+        WaitingOn::Ready(slot) | WaitingOn::Drained(slot) if !snapshot.seen.set[slot].fresh => {
+            plain(Waiting::LOOKING, "a first look at every instance since the controller began", None)
+        }
         WaitingOn::Ready(slot) => ("ready", not_ready(snapshot, slot, track(slot)), Some(Timer::Healthy)),
         WaitingOn::Drained(slot) => {
             let busy = snapshot.seen.set[slot].busy;
