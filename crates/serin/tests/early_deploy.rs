@@ -80,5 +80,5 @@ fn a_deploy_before_the_first_revision_is_proven_is_followed_to_its_own_end() {
     let stable = slots.iter().find(|slot| slot["track"] == "stable").unwrap();
     let out = String::from_utf8_lossy(&deploy.stdout).into_owned();
     let released = stable["revision"]["short"].as_str().unwrap();
-    assert!(out.contains(released), "another revision is stable: {out}\n{status}");
+    assert!(out.contains(&format!("revision {released}")), "another revision is stable: {out}\n{status}");
 }

@@ -41,9 +41,7 @@ fn round(seconds: f64) -> f64 {
 /// The small service of the load generator, with every setting as it is where nobody sets one, but that it is asked ten
 /// times a second and counts as ready at its first good answer.
 fn spec(tools: &Tools, name: &str) -> Spec {
-    let mut spec = Spec::podinfo(&tools.load, 1);
-    spec.service = name.to_owned();
-    spec.command = [&tools.load.display().to_string(), "backend", "--port", "{{port}}"].map(str::to_owned).to_vec();
+    let mut spec = Spec::backend(&tools.load, name, 1);
     spec.release = vec!["window: 60s".to_owned()];
     spec.analysis = "{interval: 2s}".to_owned();
     spec.health = "{http: {path: /readyz}, interval: 100ms, timeout: 1s, rise: 1}".to_owned();

@@ -24,7 +24,7 @@ const BREATH: Duration = Duration::from_secs(2);
 /// A service whose releases take a few seconds; `version` is what its instances say they are. Its deadlines are long: on a
 /// machine that is merely busy none of them may decide how a release ends.
 pub fn fast(tools: &Tools, name: &str, replicas: u16, version: &str) -> Spec {
-    let mut spec = Spec::podinfo(&tools.load, replicas).with_release(&[
+    let mut spec = Spec::backend(&tools.load, name, replicas).with_release(&[
         "weights: {steps: [{weight: 50%}], bake: 500ms}",
         "window: 1s",
         "min_healthy: 200ms",
@@ -33,10 +33,7 @@ pub fn fast(tools: &Tools, name: &str, replicas: u16, version: &str) -> Spec {
         "drain: 5s",
         "lease: 1s",
     ]);
-    spec.service = name.to_owned();
-    spec.command = [&tools.load.display().to_string(), "backend", "--port", "{{port}}", "--version", version]
-        .map(str::to_owned)
-        .to_vec();
+    spec.command.extend(["--version", version].map(str::to_owned));
     spec.health = "{http: {path: /readyz}, interval: 100ms, timeout: 5s, rise: 1, fall: 3}".to_owned();
     let metrics = "metrics: [{success_rate: {min: 99%}, min_samples: 5}]";
     spec.analysis = format!("{{interval: 250ms, failures: {{consecutive: 2, total: 4}}, {metrics}}}");

@@ -46,9 +46,7 @@ pub fn perform(run: &mut Run) -> Result<(), Stop> {
 
 /// The small service of the load generator; how it is released and judged is what it is where nobody says anything.
 fn spec(tools: &Tools) -> Spec {
-    let mut spec = Spec::podinfo(&tools.load, 1);
-    spec.service = "plain".to_owned();
-    spec.command = [&tools.load.display().to_string(), "backend", "--port", "{{port}}"].map(str::to_owned).to_vec();
+    let mut spec = Spec::backend(&tools.load, "plain", 1);
     spec.release.clear();
     spec.analysis = "{}".to_owned();
     spec

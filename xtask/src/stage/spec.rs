@@ -57,6 +57,13 @@ impl Spec {
         }
     }
 
+    /// The small service of the load generator, with the times of [`Spec::podinfo`].
+    pub fn backend(load: &Path, service: &str, replicas: u16) -> Spec {
+        let words = ["backend", "--port", "{{port}}"].map(str::to_owned);
+        let command = std::iter::once(load.display().to_string()).chain(words);
+        Spec { service: service.to_owned(), command: command.collect(), ..Spec::podinfo(load, replicas) }
+    }
+
     /// Sets keys of `release`, each a line; a key that is there is replaced, and a strategy replaces another one.
     #[must_use]
     pub fn with_release(mut self, lines: &[&str]) -> Spec {

@@ -75,7 +75,7 @@ impl Deploy {
             "underway" => {
                 format!("Revision {short} of {service} is being released already, by rollout {rollout}: following it")
             }
-            _ if *rollout == 0 => format!("Revision {short} of {service}, which is still starting: following it"),
+            _ if *rollout == 0 => format!("{service} is still starting: following it to revision {short}"),
             _ => format!("Rollout {rollout} of {service}: revision {short}"),
         };
         tell(terminal, &serde_json::json!({ "answer": word, "rollout": rollout, "revision": revision }), &text);

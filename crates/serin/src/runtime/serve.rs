@@ -75,9 +75,11 @@ async fn serve(job: &Job) -> Result<(), Stopped> {
     let socket = layout.socket();
     let api = tokio::spawn(async move { serin_api::serve(&socket, Arc::new(handle), std::future::pending()).await });
     if let Err(end) = apply_file(job, &spec, &mut driver).await {
-        if driver.is_empty() {
-            // There is nothing to go on with: nothing is left behind but an empty store.
-            serin_local::down(&layout, Duration::ZERO).await.map_err(stopped("`serin down` ends what was started"))?;
+        // There is nothing to go on with: nothing is left behind but an empty store.
+        if driver.is_empty()
+            && let Err(why) = serin_local::down(&layout, Duration::ZERO).await
+        {
+            eprintln!("serin: {why}; `serin down` ends what was started");
         }
         return Err(end);
     }

@@ -22,16 +22,21 @@ fn reopened(image: Vec<u8>) -> Store {
     Disk::new(image).store().expect("a store opens after every crash")
 }
 
+/// What a store of this image holds before and after its next commit, and how many operations of the disk that takes.
+fn next_commit(image: &[u8]) -> (String, String, u64) {
+    let disk = Disk::new(image.to_vec());
+    let store = disk.store().expect("open");
+    let before = dump(&store);
+    disk.set(Fault::None);
+    store.commit(&whole(4)).expect("commit");
+    let operations = disk.operations();
+    (before, dump(&store), operations)
+}
+
 #[test]
 fn a_commit_is_there_whole_or_not_at_all_wherever_the_power_goes() {
     let image = image(3);
-    let counting = Disk::new(image.clone());
-    let store = counting.store().expect("open");
-    let before = dump(&store);
-    counting.set(Fault::None);
-    store.commit(&whole(4)).expect("commit");
-    let operations = counting.operations();
-    let after = dump(&store);
+    let (before, after, operations) = next_commit(&image);
     assert_ne!(before, after);
     assert!(operations >= 3, "a commit writes and syncs: {operations}");
 
@@ -96,12 +101,7 @@ fn an_opening_can_be_cut_anywhere_even_the_first_and_even_a_recovery() {
 #[test]
 fn after_any_single_failure_the_store_tells_the_truth_and_goes_on() {
     let image = image(3);
-    let counting = Disk::new(image.clone());
-    let store = counting.store().expect("open");
-    let before = dump(&store);
-    counting.set(Fault::None);
-    store.commit(&whole(4)).expect("commit");
-    let (operations, after) = (counting.operations(), dump(&store));
+    let (before, after, operations) = next_commit(&image);
     let mut failures = 0;
     for n in 0..operations {
         let disk = Disk::new(image.clone());
