@@ -7,7 +7,7 @@ use crate::order::{Order, Orders};
 use crate::proxy;
 use crate::table::{Content, InForce};
 use serin_engine::{InstanceSeen, PortError, Revision, RouterSeen};
-use serin_proxy::protocol::{Endpoint, Measures, Report};
+use serin_proxy::protocol::{Endpoint, Report};
 use serin_proxy::{Client, ClientError};
 use serin_rollout::{Pair, Route, RouteSeen, SetSeen, Slot};
 use serin_supervisor::limits::Cgroups;
@@ -366,8 +366,9 @@ impl Keeper {
         self.client.renew(self.epoch, report.version).await.map_err(|error| port_error(&error))
     }
 
-    pub(crate) async fn measure(&mut self) -> Result<Measures, String> {
-        self.client.measure().await.map_err(|error| error.to_string())
+    /// A connection to the proxy beside the keeper's own.
+    pub(crate) fn another_client(&self) -> Client {
+        Client::new(&self.layout.proxy_socket(), PROXY_ANSWERS)
     }
 
     pub(crate) fn instances(&self) -> Vec<InstanceSeen> {

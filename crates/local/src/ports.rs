@@ -3,6 +3,7 @@ use crate::config::Settings;
 use crate::keeper::Keeper;
 use serin_analysis::{Histogram, Sample};
 use serin_engine::{Fleet, InstanceSeen, MetricSource, PortError, Revision, Router, RouterSeen};
+use serin_proxy::Client;
 use serin_proxy::protocol::{Counts, Measures};
 use serin_rollout::{Pair, Route, RouteSeen, SetSeen, Slot};
 use std::sync::Arc;
@@ -16,14 +17,16 @@ pub struct LocalFleet(Arc<Mutex<Keeper>>);
 #[derive(Clone, Debug)]
 pub struct LocalRouter(Arc<Mutex<Keeper>>);
 
-/// The proxy's counters.
+/// The proxy's counters. They are asked for by whoever looks at the service, too, over a connection of their own: nobody but
+/// the driver holds the keeper, so that what it sees of its instances never depends on who else is looking.
 #[derive(Clone, Debug)]
-pub struct LocalMetrics(Arc<Mutex<Keeper>>);
+pub struct LocalMetrics(Arc<Mutex<Client>>);
 
 /// The ports of a keeper.
 pub fn ports(keeper: Keeper) -> (LocalFleet, LocalRouter, LocalMetrics) {
+    let metrics = LocalMetrics(Arc::new(Mutex::new(keeper.another_client())));
     let keeper = Arc::new(Mutex::new(keeper));
-    (LocalFleet(keeper.clone()), LocalRouter(keeper.clone()), LocalMetrics(keeper))
+    (LocalFleet(keeper.clone()), LocalRouter(keeper), metrics)
 }
 
 impl LocalFleet {
@@ -39,7 +42,7 @@ impl LocalMetrics {
     /// # Errors
     /// Why it does not answer, in a sentence.
     pub async fn measures(&self) -> Result<Measures, String> {
-        self.0.lock().await.measure().await
+        self.0.lock().await.measure().await.map_err(|error| error.to_string())
     }
 }
 
@@ -99,7 +102,7 @@ impl Router for LocalRouter {
 
 impl MetricSource for LocalMetrics {
     async fn read(&mut self, slot: Slot) -> Result<Sample, String> {
-        let measures = self.0.lock().await.measure().await?;
+        let measures = self.measures().await?;
         Ok(sample(&measures.total[slot].counts))
     }
 }

@@ -1,5 +1,4 @@
-//! A deploy while the service's first revision has not proved itself yet: it is followed to the end of its own rollout,
-//! and not to the end of the first start.
+//! `serin serve` with a service of its own: what others see of it while it starts, and while many look.
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -45,6 +44,24 @@ impl Service {
     fn ask(&self, words: &[&str]) -> Output {
         self.serin(words).output().unwrap()
     }
+
+    /// Its status; null while no controller answers.
+    fn status(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.ask(&["status", "--output", "json"]).stdout).unwrap_or_default()
+    }
+
+    /// Waits until its instance is ready and the route in force.
+    fn serves(&self) {
+        let begin = Instant::now();
+        loop {
+            let status = self.status();
+            if status["slots"][0]["ready"] == 1 && status["route"]["in_force"] == true {
+                return;
+            }
+            assert!(begin.elapsed() < PATIENCE, "it does not serve: {status}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
 }
 
 impl Drop for Service {
@@ -61,24 +78,29 @@ impl Drop for Service {
 #[test]
 fn a_deploy_before_the_first_revision_is_proven_is_followed_to_its_own_end() {
     let service = Service::start();
-    let begin = Instant::now();
     // All of the first revision serves, and has not been healthy for long enough.
-    loop {
-        let status = service.ask(&["status", "--output", "json"]);
-        let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap_or_default();
-        if status["slots"][0]["ready"] == 1 && status["route"]["in_force"] == true {
-            break;
-        }
-        assert!(begin.elapsed() < PATIENCE, "it does not serve: {status}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    service.serves();
     let deploy = service.ask(&["deploy", "--env", "DEMO_VERSION=2", "--timeout", "90s"]);
     assert_eq!(deploy.status.code(), Some(0), "{deploy:?}");
-    let status = service.ask(&["status", "--output", "json"]);
-    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    let status = service.status();
     let slots = status["slots"].as_array().unwrap();
     let stable = slots.iter().find(|slot| slot["track"] == "stable").unwrap();
     let out = String::from_utf8_lossy(&deploy.stdout).into_owned();
     let released = stable["revision"]["short"].as_str().unwrap();
     assert!(out.contains(&format!("revision {released}")), "another revision is stable: {out}\n{status}");
+}
+
+#[test]
+fn however_many_look_each_sees_everything() {
+    let service = Service::start();
+    service.serves();
+    let look = || {
+        for _ in 0..80 {
+            let status = service.status();
+            let instances = status["slots"][0]["instances"].as_array().map_or(0, Vec::len);
+            let main = status["addresses"]["main"].as_str().unwrap_or_default();
+            assert!(instances == 1 && !main.is_empty(), "something is missing: {status}");
+        }
+    };
+    std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(look))));
 }
