@@ -10,6 +10,7 @@
 //! * [`bfs`] and [`lite`]: every state of small worlds, in [`configs`];
 //! * [`simulator`]: random ways through large ones;
 //! * [`sweep`]: a death at every single action of a release;
+//! * [`mod@enumerate`]: the second key on every input of a size;
 //! * [`mutants`]: the checker's own test.
 #![forbid(unsafe_code)]
 
@@ -19,6 +20,7 @@ pub mod check;
 pub mod choice;
 pub mod configs;
 pub mod coverage;
+pub mod enumerate;
 pub mod env;
 pub mod foreign;
 pub mod invariants;
