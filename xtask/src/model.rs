@@ -28,6 +28,11 @@ pub fn permit(run: &mut Run) -> Result<(), Stop> {
     model(run, "permit", &["inputs", "pairs", "allowed", "refused"])
 }
 
+/// Both keys on drawn views of states that were reached: what the first asks for the second allows.
+pub fn fuzz_decide(run: &mut Run) -> Result<(), Stop> {
+    model(run, "fuzz-decide", &["inputs", "asks", "cells", "least"])
+}
+
 /// Runs the model's own command and takes its keys over. It must have looked at something: each key of `some` is there
 /// and is not 0.
 fn model(run: &mut Run, verb: &str, some: &[&str]) -> Result<(), Stop> {

@@ -11,6 +11,7 @@
 //! * [`simulator`]: random ways through large ones;
 //! * [`sweep`]: a death at every single action of a release;
 //! * [`mod@enumerate`]: the second key on every input of a size;
+//! * [`fuzz`]: both keys on drawn views of states that were reached;
 //! * [`mutants`]: the checker's own test.
 #![forbid(unsafe_code)]
 
@@ -23,6 +24,7 @@ pub mod coverage;
 pub mod enumerate;
 pub mod env;
 pub mod foreign;
+pub mod fuzz;
 pub mod invariants;
 pub mod lite;
 pub mod mutants;

@@ -1,8 +1,6 @@
 //! The inputs of the second key up to a size, in the normal form of [`super::lemma`]: every one that it tells apart.
 use super::tally::Judge;
-use serin_rollout::{
-    FULL, Intent, Limits, Observation, Rev, Route, RouteSeen, SetSeen, Split, Timers, Write, other,
-};
+use serin_rollout::{FULL, Intent, Limits, Observation, Rev, Route, RouteSeen, SetSeen, Split, Timers, Write, other};
 
 /// How far an enumeration goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -122,7 +122,13 @@ impl Pairs<'_> {
         ((self.permit)(limits, seen, write), consequence::of(self.platform, limits, seen, write))
     }
 
-    fn same<A: Debug + PartialEq>(&mut self, what: &str, a: A, b: A, input: (&Limits, &Observation, &Write)) -> Result<(), String> {
+    fn same<A: Debug + PartialEq>(
+        &mut self,
+        what: &str,
+        a: A,
+        b: A,
+        input: (&Limits, &Observation, &Write),
+    ) -> Result<(), String> {
         self.compared += 1;
         if a == b {
             return Ok(());

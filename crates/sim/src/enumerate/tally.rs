@@ -5,17 +5,8 @@ use crate::subject::Permit;
 use serin_rollout::{Limits, Observation, Refusal, SetSeen, Write};
 
 /// The names of the refusals, in the order of the counts.
-pub const REFUSALS: [&str; 9] = [
-    "unpinned",
-    "capacity",
-    "occupied",
-    "unacknowledged",
-    "routed",
-    "busy",
-    "needed",
-    "floor",
-    "not_whole",
-];
+pub const REFUSALS: [&str; 9] =
+    ["unpinned", "capacity", "occupied", "unacknowledged", "routed", "busy", "needed", "floor", "not_whole"];
 
 /// The place of a refusal among [`REFUSALS`].
 pub const fn place(refusal: Refusal) -> usize {
@@ -90,7 +81,10 @@ fn words(limits: &Limits, seen: &Observation, write: &Write) -> String {
     let in_force: Vec<_> = seen.route.splits().collect();
     let (acked, drain) = (seen.route.acked, seen.due.drain);
     let sets = seen.set.each_ref().map(set).join(" ");
-    format!("replicas={} floor={} {sets} in force {in_force:?} acked={acked} drain={drain} {write:?}", limits.replicas, limits.floor)
+    format!(
+        "replicas={} floor={} {sets} in force {in_force:?} acked={acked} drain={drain} {write:?}",
+        limits.replicas, limits.floor
+    )
 }
 
 impl Tally {
