@@ -15,7 +15,7 @@ use super::places::Seen;
 use crate::choice;
 use crate::simulator::Random;
 use serin_rollout::{
-    FULL, Intent, Observation, Plan, Refusal, Rev, SetSeen, Split, Status, StepKey, Timer, Verdict, WriteError,
+    FULL, Intent, Observation, Plan, Refusal, Rev, SetSeen, Split, Status, StepKey, Timer, Timers, Verdict, WriteError,
 };
 
 /// What is known of a place.
@@ -35,10 +35,7 @@ pub fn draw(random: &mut Random, known: &Known, from: &Seen, out: &mut Observati
     (out.route.accepted, out.route.acked) = (route.accepted, route.acked);
     out.route.in_force.clear();
     out.route.in_force.extend_from_slice(&route.in_force);
-    let armed = choice::armed(&from.status);
-    let all_due = random.below(4) == 0;
-    let is_due = |random: &mut Random| all_due || random.below(3) == 0;
-    out.due = choice::timers(armed.into_iter().filter(|_: &Timer| is_due(random)));
+    out.due = due(random, &from.status);
     out.verdict = verdict(random, &from.status);
     out.intent = people(random, known, &from.status, intent.wanted);
     out.failed = failure(random);
@@ -46,6 +43,13 @@ pub fn draw(random: &mut Random, known: &Known, from: &Seen, out: &mut Observati
     for set in &mut out.set {
         set.healthy = if random.below(2) == 0 { set.ready } else { random.below(u32::from(set.ready) + 1) as u16 };
     }
+}
+
+/// A part of the armed timers, every fourth time all of them.
+fn due(random: &mut Random, status: &Status) -> Timers {
+    let all = random.below(4) == 0;
+    let armed = Timer::ALL.into_iter().filter(|timer| status.timer(*timer).is_some());
+    choice::timers(armed.filter(|_| all || random.below(3) == 0))
 }
 
 /// The present key, or one of an attempt or a rollout that is over.

@@ -125,8 +125,8 @@ pub fn few() -> Vec<Place> {
 /// More than any of these places has.
 const CAP: usize = 3_000_000;
 /// States of one place that are kept for each phase, and for each cell.
-const PHASE_KEPT: usize = 2_000;
-const CELL_KEPT: usize = 1_000;
+const PHASE_KEPT: usize = 1_000;
+const CELL_KEPT: usize = 500;
 /// How many draws decide which cells a state may lead to.
 const DRAWS: usize = 6;
 
