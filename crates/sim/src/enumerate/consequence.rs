@@ -9,8 +9,8 @@ use serin_rollout::{Limits, Observation, RouteSeen, SetSeen, Slot, Split, Write,
 pub enum Consequence {
     /// Whatever happens next, nothing is lost.
     Harmless,
-    /// Nothing that is certain is lost, but something that a kind platform would have kept: the last ready instances
-    /// of a set that shrinks already, or what an older split serves with them.
+    /// Nothing that is certain is lost, but something that a kind platform would have kept: what an older split serves
+    /// with instances that are, perhaps, among those that go.
     Gamble,
     /// There is a way on which something is lost.
     Harm(Harm),
@@ -177,17 +177,21 @@ pub enum Stricter {
     /// A set is handed back although the accepted split does not go there: whoever scales it would see traffic that is
     /// about to leave.
     AboutToLeave,
+    /// Fewer instances of a set that shrinks already, while too few are elsewhere: the platform may or may not spare the
+    /// ready ones, and the more instances go the less likely it does.
+    WorseOdds,
     /// None of these.
     Unnamed,
 }
 
 impl Stricter {
     /// All of them.
-    pub const ALL: [Stricter; 5] = [
+    pub const ALL: [Stricter; 6] = [
         Stricter::NothingServes,
         Stricter::ChangesNothing,
         Stricter::NotCarried,
         Stricter::AboutToLeave,
+        Stricter::WorseOdds,
         Stricter::Unnamed,
     ];
 
@@ -201,11 +205,15 @@ impl Stricter {
                 Stricter::ChangesNothing
             }
             Write::Resize { slot, to, pin, .. } => {
+                let set = &seen.set[slot];
+                let uncertain = platform.alone(set).least < platform.alone(set).most;
                 let uncarried = |split: Split| split.reaches(slot) && !carried(split, sure, limits.floor);
                 if to < seen.set[slot].desired && seen.route.splits().any(uncarried) {
                     Stricter::NotCarried
                 } else if !pin && !seen.route.accepted.split.reaches(slot) {
                     Stricter::AboutToLeave
+                } else if to < set.desired && uncertain {
+                    Stricter::WorseOdds
                 } else {
                     Stricter::Unnamed
                 }
