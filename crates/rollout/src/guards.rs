@@ -41,6 +41,26 @@ pub trait Guards {
     const PERMIT: bool = true;
     /// The second key counts what stays when the surplus goes, not what is ready now.
     const SURPLUS: bool = true;
+    /// The second key takes a set of which nothing new is known for one that serves nothing.
+    const KEY_FRESH: bool = true;
+    /// The second key lets traffic go only to sets that nobody else lowers and that are not shrinking.
+    const KEY_PINNED: bool = true;
+    /// The second key lets traffic go only where it is carried, or where no less of it is served than before.
+    const KEY_CAPACITY: bool = true;
+    /// The second key gives no other revision to a set that exists, unless that is rewritten as a whole.
+    const KEY_OCCUPIED: bool = true;
+    /// The second key lets nothing go before every data plane has confirmed the route.
+    const KEY_ACKED: bool = true;
+    /// The second key keeps instances that may get requests.
+    const KEY_ROUTED: bool = true;
+    /// The second key keeps instances with open requests until they ended or their deadline passed.
+    const KEY_BUSY: bool = true;
+    /// The second key keeps what every split in force needs.
+    const KEY_NEEDED: bool = true;
+    /// The second key keeps as many ready instances as the service must have.
+    const KEY_FLOOR: bool = true;
+    /// The second key lets a set be rewritten only while the other one is whole.
+    const KEY_WHOLE: bool = true;
 }
 
 /// Every guard is on: what runs in production.

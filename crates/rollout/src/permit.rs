@@ -1,9 +1,9 @@
 //! The second key. Read this first: whatever asks for a write, be it [`crate::decide`], a person or a bug, nothing
 //! happens unless this allows it. It knows sizes, readiness, freshness and splits, and nothing else.
-use crate::capacity::{carries, served, usable, usable_after};
+use crate::capacity::{carries, served, usable_after, usable_of};
 use crate::guards::{Guards, Sound};
-use crate::observation::{Observation, RouteSeen, Write};
-use crate::split::{Pair, Route, Slot, other};
+use crate::observation::{Observation, RouteSeen, SetSeen, Write};
+use crate::split::{Pair, Route, Slot, Split, other};
 use serde::{Deserialize, Serialize};
 
 /// What a service must keep.
@@ -56,33 +56,20 @@ pub fn permit_with<G: Guards>(limits: &Limits, seen: &Observation, write: &Write
     let usable = counted::<G>(seen);
     match *write {
         Write::Claim => Ok(()),
-        Write::Route(route) => permit_route(limits, seen, usable, &route),
+        Write::Route(route) => permit_route::<G>(limits, seen, usable, &route),
         Write::Resize { slot, to, rev, pin } => {
             let set = &seen.set[slot];
-            if set.rev != Some(rev) && !set.is_empty() {
-                return Err(Refusal::Occupied(slot));
-            }
-            if to < set.desired {
-                permit_lower(limits, seen, usable, slot, to)
-            } else if set.pinned && !pin && seen.route.reaches(slot) && !rests_on(&seen.route, slot) {
-                Err(Refusal::Unpinned(slot))
-            } else if set.pinned && !pin && !seen.route.acked {
-                Err(Refusal::Unacknowledged)
+            if G::KEY_OCCUPIED && set.rev != Some(rev) && !set.is_empty() {
+                Err(Refusal::Occupied(slot))
+            } else if to < set.desired {
+                permit_lower::<G>(limits, seen, usable, slot, to)
+            } else if set.pinned && !pin {
+                permit_unpin::<G>(&seen.route, slot)
             } else {
                 Ok(())
             }
         }
-        Write::Rewrite { slot, .. } => {
-            if seen.route.reaches(slot) {
-                Err(Refusal::Routed(slot))
-            } else if !seen.route.acked {
-                Err(Refusal::Unacknowledged)
-            } else if usable[other(slot)] < limits.replicas {
-                Err(Refusal::NotWhole(other(slot)))
-            } else {
-                Ok(())
-            }
-        }
+        Write::Rewrite { slot, .. } => permit_rewrite::<G>(limits, seen, usable, slot),
     }
 }
 
@@ -91,13 +78,49 @@ fn rests_on(route: &RouteSeen, slot: Slot) -> bool {
     route.accepted.split.reaches(slot) && !route.reaches(other(slot))
 }
 
+/// Others may lower a set again when no split in force reaches it, or when everything goes there and they see that.
+fn permit_unpin<G: Guards>(route: &RouteSeen, slot: Slot) -> Result<(), Refusal> {
+    if G::KEY_PINNED && route.reaches(slot) && !rests_on(route, slot) {
+        Err(Refusal::Unpinned(slot))
+    } else if G::KEY_ACKED && !route.acked {
+        Err(Refusal::Unacknowledged)
+    } else {
+        Ok(())
+    }
+}
+
+/// No split in force reaches the set, nobody is still served by it, and the other set is whole.
+fn permit_rewrite<G: Guards>(
+    limits: &Limits,
+    seen: &Observation,
+    usable: Pair<u16>,
+    slot: Slot,
+) -> Result<(), Refusal> {
+    if G::KEY_ROUTED && seen.route.reaches(slot) {
+        Err(Refusal::Routed(slot))
+    } else if G::KEY_ACKED && !seen.route.acked {
+        Err(Refusal::Unacknowledged)
+    } else if G::KEY_BUSY && seen.set[slot].busy > 0 && !seen.due.drain {
+        Err(Refusal::Busy(slot))
+    } else if G::KEY_WHOLE && usable[other(slot)] < limits.replicas {
+        Err(Refusal::NotWhole(other(slot)))
+    } else {
+        Ok(())
+    }
+}
+
 /// Both splits of the route go only to sets that stay, and are carried; or, degraded, each serves something and no less
 /// than every split in force does. Where nothing serves, requests may be held.
-fn permit_route(limits: &Limits, seen: &Observation, usable: Pair<u16>, route: &Route) -> Result<(), Refusal> {
+fn permit_route<G: Guards>(
+    limits: &Limits,
+    seen: &Observation,
+    usable: Pair<u16>,
+    route: &Route,
+) -> Result<(), Refusal> {
     for split in route.splits() {
         for slot in 0..2 {
             let set = &seen.set[slot];
-            if split.reaches(slot) && !(set.pinned && set.total <= set.desired) {
+            if G::KEY_PINNED && split.reaches(slot) && !(set.pinned && set.total <= set.desired) {
                 return Err(Refusal::Unpinned(slot));
             }
         }
@@ -106,7 +129,7 @@ fn permit_route(limits: &Limits, seen: &Observation, usable: Pair<u16>, route: &
         let holds = !split.reaches(0) && !split.reaches(1);
         let no_worse = seen.route.splits().all(|now| serves(split) >= serves(now));
         let degraded = known && no_worse && (serves(split) > 0 || holds);
-        if !carries(split, usable, limits.floor) && !degraded {
+        if G::KEY_CAPACITY && !carries(split, usable, limits.floor) && !degraded {
             return Err(Refusal::Capacity);
         }
     }
@@ -115,32 +138,42 @@ fn permit_route(limits: &Limits, seen: &Observation, usable: Pair<u16>, route: &
 
 /// What is left carries every split in force, all data planes have acknowledged, nothing routed stops, it has drained or
 /// its drain deadline passed, and the floor holds.
-fn permit_lower(limits: &Limits, seen: &Observation, usable: Pair<u16>, slot: Slot, to: u16) -> Result<(), Refusal> {
+fn permit_lower<G: Guards>(
+    limits: &Limits,
+    seen: &Observation,
+    usable: Pair<u16>,
+    slot: Slot,
+    to: u16,
+) -> Result<(), Refusal> {
     let set = &seen.set[slot];
-    if !seen.route.acked {
+    if G::KEY_ACKED && !seen.route.acked {
         return Err(Refusal::Unacknowledged);
     }
     let routed = seen.route.splits().map(|split| split.routed(slot, set.present())).max().unwrap_or(0);
-    if to < routed {
+    if G::KEY_ROUTED && to < routed {
         return Err(Refusal::Routed(slot));
     }
-    if to < routed.saturating_add(set.busy) && !seen.due.drain {
+    if G::KEY_BUSY && to < routed.saturating_add(set.busy) && !seen.due.drain {
         return Err(Refusal::Busy(slot));
     }
     let mut left = usable;
     left[slot] = usable_after(set, to);
-    if seen.route.splits().any(|split| split.reaches(slot) && !carries(split, left, limits.floor)) {
+    let carried = |split: Split| !split.reaches(slot) || carries(split, left, limits.floor);
+    if G::KEY_NEEDED && !seen.route.splits().all(carried) {
         return Err(Refusal::Needed(slot));
     }
     let nothing_lost = set.fresh && left == usable;
-    if left[0] + left[1] < limits.floor && !nothing_lost {
+    if G::KEY_FLOOR && left[0] + left[1] < limits.floor && !nothing_lost {
         return Err(Refusal::Floor);
     }
     Ok(())
 }
 
 fn counted<G: Guards>(seen: &Observation) -> Pair<u16> {
-    if G::SURPLUS { usable(seen) } else { [seen.set[0].ready, seen.set[1].ready] }
+    [0, 1].map(|slot: Slot| {
+        let set = SetSeen { fresh: seen.set[slot].fresh || !G::KEY_FRESH, ..seen.set[slot] };
+        if G::SURPLUS { usable_of(&set) } else { set.ready }
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Exact breadth-first search: every state that can be reached, the shortest way to a broken rule, and from every
 //! state the end of its quiet run.
-use crate::env::Person;
 use crate::fingerprint::fingerprint;
 use crate::progress::Meter;
 use crate::quiet::Mode;
@@ -38,7 +37,7 @@ pub fn bytes(states: usize) -> u64 {
 impl<'w> Graph<'w> {
     fn new(world: &'w World, first: State) -> Graph<'w> {
         let mut graph = Graph { list: vec![], world, parent: vec![], slots: vec![FREE; PLACES] };
-        graph.insert(first, 0);
+        graph.insert(first, fingerprint(&first), 0);
         graph
     }
 
@@ -63,9 +62,20 @@ impl<'w> Graph<'w> {
         self.place(state, fingerprint(state)).ok()
     }
 
-    /// `true` if it is new.
-    fn insert(&mut self, state: State, parent: u32) -> bool {
-        let print = fingerprint(&state);
+    /// Looks at the places of all these, and at the states that seem to be there, so that the memory's answers come at
+    /// the same time and not one after the other: most of a search is waiting for them.
+    fn warm(&self, prints: &[u64]) {
+        let mask = self.slots.len() - 1;
+        let slots = prints.iter().map(|print| self.slots[*print as usize & mask]);
+        std::hint::black_box(slots.fold(0, |all, slot| all ^ slot));
+        let known = prints.iter().map(|print| (print >> 32, self.slots[*print as usize & mask]));
+        let states =
+            known.filter(|(tag, slot)| slot >> 32 == *tag).map(|(_, slot)| self.list.get(slot as u32 as usize));
+        std::hint::black_box(states.fold(0, |all, state| all ^ state.map_or(0, |state| state.accepted)));
+    }
+
+    /// `true` if it is new. `print` is its fingerprint.
+    fn insert(&mut self, state: State, print: u64, parent: u32) -> bool {
         let Err(at) = self.place(&state, print) else { return false };
         self.slots[at] = print >> 32 << 32 | self.list.len() as u64;
         self.list.push(state);
@@ -157,7 +167,7 @@ pub fn search_told<'w>(world: &'w World, first: State, cap: usize, modes: &[Mode
     let mut graph = Graph::new(world, first);
     let (mut edges, mut head, mut depth, mut level_end) = (0u64, 0usize, 0u32, 1usize);
     let mut broken = None;
-    let mut offers = vec![];
+    let (mut offers, mut next, mut prints) = (vec![], vec![], vec![]);
     while head < graph.list.len() && broken.is_none() && graph.list.len() < cap {
         if head == level_end {
             (depth, level_end) = (depth + 1, graph.list.len());
@@ -167,10 +177,14 @@ pub fn search_told<'w>(world: &'w World, first: State, cap: usize, modes: &[Mode
         }
         let state = graph.list[head];
         world.offers(&state, &mut offers);
-        for happening in &offers {
-            let Some(next) = world.step(&state, *happening) else { continue };
+        next.clear();
+        next.extend(offers.iter().filter_map(|happening| world.step(&state, *happening)));
+        prints.clear();
+        prints.extend(next.iter().map(fingerprint));
+        graph.warm(&prints);
+        for (next, print) in next.iter().zip(&prints) {
             edges += 1;
-            if graph.insert(next, head as u32) && next.broken != 0 {
+            if graph.insert(*next, *print, head as u32) && next.broken != 0 {
                 broken = Some(graph.list.len() as u32 - 1);
                 break;
             }
@@ -180,7 +194,7 @@ pub fn search_told<'w>(world: &'w World, first: State, cap: usize, modes: &[Mode
     let cut = head < graph.list.len() && broken.is_none();
     let mut found = Found { graph, edges, depth, broken, cut, stuck: None, quiet: 0 };
     if broken.is_none() && !cut {
-        let possible = |mode: &&Mode| **mode != Mode::Abort || world.env.people.contains(&Person::Abort);
+        let possible = |mode: &&Mode| world.knows(**mode);
         for mode in modes.iter().filter(possible) {
             if let Err(stuck) = run_all(world, &found.graph, *mode, &mut found.quiet, meter) {
                 found.stuck = Some(stuck);

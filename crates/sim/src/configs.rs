@@ -25,6 +25,8 @@ pub enum Flow {
     Manual,
     /// One stops, then the other starts.
     InPlace,
+    /// Half of the traffic, then everything; then the promoted revision is copied home, and the traffic follows by halves.
+    Home,
 }
 
 impl Flow {
@@ -35,7 +37,7 @@ impl Flow {
         let step = |weight, accept| WeightStep { weight, accept };
         match self {
             Flow::Direct => Preset::Direct,
-            Flow::Weights => Preset::Weights(vec![step(5_000, checks)]),
+            Flow::Weights | Flow::Home => Preset::Weights(vec![step(5_000, checks)]),
             Flow::ThreeWeights => Preset::Weights(vec![step(2_500, checks), step(5_000, checks)]),
             Flow::BlueGreen => Preset::BlueGreen { before: Accept::default(), after: checks },
             Flow::Kept => Preset::CanaryKept { one_by_one: false, first: checks, each: Accept::default() },
@@ -50,8 +52,13 @@ impl Flow {
     /// # Panics
     /// If the configuration is impossible: a mistake in the list below.
     pub fn plan(self, replicas: u16, missing: u16) -> Plan {
-        let downtime = self == Flow::InPlace;
-        Plan::compile(&self.preset(), replicas, missing, downtime).expect("the list holds possible plans only")
+        let possible = "the list holds possible plans only";
+        let plan = Plan::compile(&self.preset(), replicas, missing, self == Flow::InPlace).expect(possible);
+        if self == Flow::Home {
+            let plan = plan.with_home(0, vec![5_000]).expect(possible);
+            return Plan { window: false, ..plan };
+        }
+        plan
     }
 
     /// Its name.
@@ -65,12 +72,13 @@ impl Flow {
             Flow::OneByOne => "one-by-one",
             Flow::Manual => "manual",
             Flow::InPlace => "in-place",
+            Flow::Home => "home",
         }
     }
 }
 
 /// The strategies with all of their faults.
-pub const FLOWS: [Flow; 5] = [Flow::Direct, Flow::Weights, Flow::BlueGreen, Flow::Kept, Flow::OneByOne];
+pub const FLOWS: [Flow; 6] = [Flow::Direct, Flow::Weights, Flow::BlueGreen, Flow::Kept, Flow::OneByOne, Flow::Home];
 
 /// How a world is searched.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -169,7 +177,11 @@ pub fn quick() -> Vec<Config> {
     }
     list.push(Config::new(Flow::Weights, 1, "zombies", Env { stale: true, ..DEATHS }));
     list.push(Config::new(Flow::Weights, 1, "three-revisions", THREE));
+    list.push(Config::new(Flow::Home, 1, "three-revisions", THREE));
+    list.push(Config::new(Flow::Home, 1, "drift", Env { drift: true, ..LIVING }));
+    list.push(Config { alone: true, ..Config::new(Flow::Home, 1, "first-key-alone", ALONE) });
     list.push(Config::new(Flow::Weights, 1, "people", PEOPLE));
+    list.push(Config::new(Flow::Home, 1, "people", PEOPLE));
     list.push(Config::new(Flow::Kept, 1, "people", PEOPLE));
     list.push(Config::new(Flow::Weights, 1, "people-deaths", Env { crash: true, down: false, ..PEOPLE }));
     list.push(Config { alone: true, ..Config::new(Flow::Weights, 1, "first-key-alone", ALONE) });

@@ -2,7 +2,6 @@
 //! while they wait to be looked at. Two states with one fingerprint are taken for one; [`omission`] bounds the chance.
 //! Liveness is sampled. The way to a state is found by a second search that also keeps who was whose parent.
 use crate::bfs;
-use crate::env::Person;
 use crate::fingerprint::fingerprint;
 use crate::progress::Meter;
 use crate::quiet::Mode;
@@ -38,6 +37,12 @@ impl Seen {
                 _ => at = (at + 1) & mask,
             }
         }
+    }
+
+    /// Looks at the places of all these, so that the memory's answers come at the same time.
+    fn warm(&self, prints: &[u64]) {
+        let mask = self.table.len() - 1;
+        std::hint::black_box(prints.iter().fold(0, |all, print| all ^ self.table[*print as usize & mask]));
     }
 
     /// `true` if it is new.
@@ -135,18 +140,23 @@ impl Search<'_> {
         let first = kept(&self.first);
         seen.insert(first, first);
         let mut found = Found { states: 1, ..Found::default() };
-        let (mut level, mut next_level, mut offers) = (vec![self.first], vec![], vec![]);
+        let (mut level, mut next_level) = (vec![self.first], vec![]);
+        let (mut offers, mut after, mut prints) = (vec![], vec![], vec![]);
         while !level.is_empty() {
             for (i, state) in level.iter().enumerate() {
                 if i.is_multiple_of(Meter::EVERY) {
                     meter.searched(found.states, level.len() - i + next_level.len(), found.depth);
                 }
-                let parent = kept(state);
+                let parent = if seen.parents.is_empty() { 0 } else { kept(state) };
                 world.offers(state, &mut offers);
-                for happening in &offers {
-                    let Some(next) = world.step(state, *happening) else { continue };
+                after.clear();
+                after.extend(offers.iter().filter_map(|happening| world.step(state, *happening)));
+                prints.clear();
+                prints.extend(after.iter().map(kept));
+                seen.warm(&prints);
+                for (next, print) in after.iter().copied().zip(&prints) {
                     found.edges += 1;
-                    if !seen.insert(kept(&next), parent) {
+                    if !seen.insert(*print, parent) {
                         continue;
                     }
                     found.states += 1;
@@ -178,7 +188,7 @@ impl Search<'_> {
 /// The promise that the quiet run from `start` breaks.
 pub fn stuck(world: &World, start: &State, modes: &[Mode]) -> Option<(State, Mode)> {
     const TOO_LONG: u32 = 20_000;
-    let possible = |mode: &&Mode| **mode != Mode::Abort || world.env.people.contains(&Person::Abort);
+    let possible = |mode: &&Mode| world.knows(**mode);
     modes.iter().filter(possible).find_map(|mode| {
         let mut state = *start;
         for _ in 0..TOO_LONG {
