@@ -79,14 +79,20 @@ fn check(args: &Arguments, writer: Option<Writer>) -> (bool, String) {
     (report.is_sound() && missing.is_empty() && written, keys)
 }
 
-/// Writes pinned.txt anew.
+/// Writes pinned.txt anew; what was not searched now stays as it is in the file.
 fn update(report: &CheckReport) -> bool {
-    let pins = pins::updated(pins::all(), &report.pins(), &check::names());
     let path = pins::path();
-    match std::fs::write(&path, pins::print(&pins)) {
-        Ok(()) => eprintln!("{} has {} pins now; review the diff", path.display(), pins.len()),
-        Err(e) => {
-            eprintln!("{} could not be written: {e}", path.display());
+    let read = std::fs::read_to_string(&path).map_err(|e| format!("{} could not be read: {e}", path.display()));
+    let written = read.and_then(|text| pins::parse(&text)).and_then(|old| {
+        let pins = pins::updated(&old, &report.pins(), &check::names());
+        let text = pins::print(&pins);
+        std::fs::write(&path, text).map_err(|e| format!("{} could not be written: {e}", path.display()))?;
+        Ok(pins.len())
+    });
+    match written {
+        Ok(pins) => eprintln!("{} has {pins} pins now; review the diff", path.display()),
+        Err(why) => {
+            eprintln!("{why}");
             return false;
         }
     }
