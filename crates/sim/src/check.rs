@@ -147,20 +147,28 @@ const SAMPLE: usize = 64;
 /// What a world remembers of its rounds needs at most this much beside the states.
 const WORLD: u64 = 512 << 20;
 
-/// What the search of a configuration needs at its peak, in bytes; as much as there is where that is not known.
+/// What the search of a configuration needs at its peak, in bytes; where that is not known, half of what there is, which is
+/// as much as it gets then.
 fn needs(config: &Config, memory: u64) -> u64 {
     let states = config.pinned();
     let world = |bytes: u64| bytes + WORLD.min(states.map_or(WORLD, |states| states as u64 * 400));
     match (config.search, states) {
         (Search::Exact, Some(states)) => world(bfs::bytes(states)),
-        (Search::Exact, None) => memory,
+        (Search::Exact, None) => memory / 2,
         (Search::Compact(log2), _) => world(lite::bytes(table(log2, states), states)),
     }
 }
 
+/// The most states of an exact search: of one whose size is not known, what fits into half of the memory.
+fn cap(config: &Config, memory: u64) -> usize {
+    let half = usize::try_from(memory.saturating_sub(2 * WORLD) / 2).unwrap_or(usize::MAX);
+    let fits = (1..=40u32).rev().map(|log2| 1usize << log2).find(|states| bfs::bytes(*states) <= half as u64);
+    if config.pinned().is_some() { CAP } else { CAP.min(fits.unwrap_or(1)) }
+}
+
 /// The size of a compacted search's table: no larger than a known number of states needs.
 fn table(log2: u32, states: Option<usize>) -> u32 {
-    states.map_or(log2, |states| lite::log2_for(states))
+    states.map_or(log2, lite::log2_for)
 }
 
 /// The configurations that were asked for.
@@ -203,7 +211,7 @@ pub fn check(options: &Options, screen: &Screen) -> CheckReport {
             let config = &list[i];
             let meter = std::sync::Arc::new(Meter::default());
             lock(&running).push(Running { config, began: Instant::now(), meter: meter.clone() });
-            let (report, coverage) = one(config, Subject::SOUND, CAP, options, &meter);
+            let (report, coverage) = one(config, Subject::SOUND, cap(config, options.memory), options, &meter);
             lock(&running).retain(|other| other.config.name != config.name);
             screen.say(&tell(&report));
             lock(&done).push((i, report, coverage));

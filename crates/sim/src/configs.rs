@@ -215,8 +215,11 @@ pub fn long() -> Vec<Config> {
     list.push(Config::new(Flow::OneByOne, 2, "lazy", Env { lazy: true, undo: false, busy: false, ..LIVING }));
     list.push(Config::new(Flow::Kept, 2, "lazy", Env { lazy: true, undo: false, busy: false, ..LIVING }));
     list.push(Config::new(Flow::Direct, 2, "anybody", Env { generations: 1, lower: false, late: false, ..ANYBODY }));
-    list.push(Config { search: Search::Compact(28), ..Config::new(Flow::Weights, 2, "mortal", MORTAL) });
-    list.push(Config { search: Search::Compact(28), ..Config::new(Flow::Kept, 2, "mortal", MORTAL) });
+    for flow in FLOWS {
+        list.push(Config { search: Search::Compact(28), ..Config::new(flow, 2, "mortal", MORTAL) });
+        list.push(Config { search: Search::Compact(28), ..Config::new(flow, 2, "all", ALL) });
+    }
+    list.push(Config { search: Search::Compact(29), ..Config::new(Flow::Weights, 3, "mortal", MORTAL) });
     list.push(Config { search: Search::Compact(28), ..Config::new(Flow::Kept, 3, "living", LIVING) });
     list.push(Config { search: Search::Compact(28), ..Config::new(Flow::Weights, 3, "living", LIVING) });
     list

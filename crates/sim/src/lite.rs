@@ -95,10 +95,11 @@ pub fn log2_for(states: usize) -> u32 {
     (states / 3 * 4 + 64).next_power_of_two().ilog2()
 }
 
-/// The memory that a compacted search needs at its peak, in bytes: its table, and of `states` the two largest levels,
-/// together at most a sixth as measured, or a quarter of the table's places where nothing is known.
+/// The memory that a compacted search needs at its peak, in bytes: its table, and the states that wait in two levels. These
+/// were a twentieth of all states where it was measured; twice as many are counted here, and a full table where the number
+/// of states is not known.
 pub fn bytes(log2: u32, states: Option<usize>) -> u64 {
-    let waiting = states.map_or(1 << (log2 - 2), |states| states / 6);
+    let waiting = states.unwrap_or(1 << log2) / 10;
     ((size_of::<u64>() << log2) + waiting * size_of::<State>()) as u64
 }
 
