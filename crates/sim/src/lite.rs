@@ -95,11 +95,11 @@ pub fn log2_for(states: usize) -> u32 {
     (states / 3 * 4 + 64).next_power_of_two().ilog2()
 }
 
-/// The memory that a compacted search needs at its peak, in bytes: its table, and the states that wait in two levels. These
-/// were a twentieth of all states where it was measured; twice as many are counted here, and a full table where the number
-/// of states is not known.
+/// The memory that a compacted search needs at its peak, in bytes: its table, and the states that wait in two levels. Where
+/// it was measured these were a twentieth to an eighth of all states; a sixth is counted here, and a full table where the
+/// number of states is not known.
 pub fn bytes(log2: u32, states: Option<usize>) -> u64 {
-    let waiting = states.unwrap_or(1 << log2) / 10;
+    let waiting = states.unwrap_or(1 << log2) / 6;
     ((size_of::<u64>() << log2) + waiting * size_of::<State>()) as u64
 }
 
