@@ -54,6 +54,7 @@ fn perform(verb: &'static verbs::Verb, options: Options) -> ExitCode {
     };
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (verb.perform)(&mut run)))
         .unwrap_or_else(|_| Err(Stop::Fail("it panicked: see above".to_owned())));
+    let label = run.label().to_owned();
     let (facts, spent, last) = run.finish();
-    closing::close(&verb.label(), result, &facts, spent, last)
+    closing::close(&label, result, &facts, spent, last)
 }

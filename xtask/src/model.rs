@@ -1,51 +1,65 @@
-//! `check`, `mutants`, `sim` and `sweep`: the shipped decision core under an adversarial world.
+//! `check`, `cross`, `mutants`, `sim` and `sweep`: the shipped decision core under an adversarial world.
 
 use crate::run::{Run, Stop, fail};
 use std::process::Stdio;
 
-/// Every reachable state of the small configurations, and from each of them a way to rest.
+/// Every reachable state of the small configurations, and from each of them a way to rest. The verb's own words choose one
+/// system, or the independent checker.
 pub fn check(run: &mut Run) -> Result<(), Stop> {
-    model(run, "check", &["states", "configs"])
+    model(run, &["check"], &["states", "configs"])
+}
+
+/// The same states counted by an independent checker.
+pub fn cross(run: &mut Run) -> Result<(), Stop> {
+    model(run, &["check", "--cross"], &["states", "configs"])
 }
 
 /// Every guard of the core taken away, and the outages of the field by name: each must be caught.
 pub fn mutants(run: &mut Run) -> Result<(), Stop> {
-    model(run, "mutants", &["killed"])
+    model(run, &["mutants"], &["killed"])
 }
 
 /// Seeded runs at larger sizes: safety under faults, then everything must come to rest.
 pub fn sim(run: &mut Run) -> Result<(), Stop> {
-    model(run, "sim", &["seeds"])
+    model(run, &["sim"], &["seeds"])
 }
 
 /// The controller killed around every write of every flow.
 pub fn sweep(run: &mut Run) -> Result<(), Stop> {
-    model(run, "sweep", &["cases"])
+    model(run, &["sweep"], &["cases"])
 }
 
 /// The second key on every input up to four instances: what it allows is harmless, and what is harmless it allows.
 pub fn permit(run: &mut Run) -> Result<(), Stop> {
-    model(run, "permit", &["inputs", "pairs", "allowed", "refused"])
+    model(run, &["permit"], &["inputs", "pairs", "allowed", "refused"])
 }
 
 /// Both keys on drawn views of states that were reached: what the first asks for the second allows.
 pub fn fuzz_decide(run: &mut Run) -> Result<(), Stop> {
-    model(run, "fuzz-decide", &["inputs", "asks", "cells", "least"])
+    model(run, &["fuzz-decide"], &["inputs", "asks", "cells", "least"])
 }
 
-/// Runs the model's own command and takes its keys over. It must have looked at something: each key of `some` is there
-/// and is not 0.
-fn model(run: &mut Run, verb: &str, some: &[&str]) -> Result<(), Stop> {
-    run.build(&["--package", "serin-sim"])?;
+/// Runs the model's own command, with the verb's further words, and takes its keys over; its closing line has the name that
+/// the command gave it. It must have looked at something: each key of `some` is there and is not 0.
+fn model(run: &mut Run, command: &[&str], some: &[&str]) -> Result<(), Stop> {
+    // always with this feature, so that the verbs share one build
+    run.build(&["--package", "serin-sim", "--features", "cross"])?;
     let length = if run.is_long() { "--long" } else { "--quick" };
     let seed = run.seed().to_string();
     let out = std::process::Command::new(run.built("serin-sim", false))
-        .args([verb, length, "--seed", &seed])
+        .args(command)
+        .args(run.words())
+        .args([length, "--seed", &seed])
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()?;
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     let line = text.lines().last().unwrap_or_default().to_owned();
+    if let Some(name) = name_of(&line)
+        && command.len() == 1
+    {
+        run.close_as(name);
+    }
     for (key, value) in line.split(' ').filter_map(|word| word.split_once('=')) {
         if key != "secs" {
             run.fact(key, value.to_owned());
@@ -61,4 +75,22 @@ fn model(run: &mut Run, verb: &str, some: &[&str]) -> Result<(), Stop> {
         }
     }
     Ok(())
+}
+
+/// The name in a closing line; `None` where the line is none.
+fn name_of(line: &str) -> Option<&str> {
+    let (name, rest) = line.split_once(' ')?;
+    (rest.starts_with("PASS ") || rest.starts_with("FAIL ")).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closing_line_has_a_name() {
+        assert_eq!(name_of("check-writer-any PASS configs=2 secs=1.0"), Some("check-writer-any"));
+        assert_eq!(name_of("something else"), None);
+        assert_eq!(name_of(""), None);
+    }
 }

@@ -105,6 +105,16 @@ impl Run {
         }
     }
 
+    /// The name of the closing line and of the file of this run.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Gives the closing line another name: what was asked for is a part of the verb.
+    pub fn close_as(&mut self, label: &str) {
+        label.clone_into(&mut self.label);
+    }
+
     /// A line that is printed after the closing line, for readers that want it last.
     pub fn last_line(&mut self, line: String) {
         self.last = Some(line);

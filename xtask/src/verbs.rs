@@ -136,19 +136,25 @@ pub const VERBS: &[Verb] = &[
     },
     Verb {
         name: "check",
-        words: "",
+        words: "[--writer any|decide] [--cross] [--only NAME] [--threads N]",
         about: "every reachable state of the decision core in small worlds: no rule broken, and a way to rest from each",
         perform: crate::model::check,
     },
     Verb {
+        name: "cross",
+        words: "[--only NAME] [--threads N]",
+        about: "an independent checker counts the states of the small worlds: as many as `check`",
+        perform: crate::model::cross,
+    },
+    Verb {
         name: "mutants",
-        words: "",
+        words: "[--only NAME]",
         about: "every guard of the core taken away, and known outages by name: each must be caught",
         perform: crate::model::mutants,
     },
     Verb {
         name: "sim",
-        words: "",
+        words: "[--seeds N] [--threads N]",
         about: "seeded runs of the core in larger worlds, under faults and then healed",
         perform: crate::model::sim,
     },

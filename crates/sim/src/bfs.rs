@@ -1,58 +1,86 @@
 //! Exact breadth-first search: every state that can be reached, the shortest way to a broken rule, and from every
 //! state the end of its quiet run.
+use crate::fingerprint::fingerprint;
+use crate::progress::Meter;
 use crate::quiet::Mode;
 use crate::state::State;
-use crate::table::Fx;
 use crate::world::{Happening, World};
-use std::hash::{Hash, Hasher};
 
-/// A set of states with numbers, in the order in which they were found.
-pub struct Graph {
+/// A set of states with numbers, in the order in which they were found. What led from one to the next is not kept: the
+/// world tells it again.
+pub struct Graph<'w> {
     /// The states.
     pub list: Vec<State>,
-    parent: Vec<(u32, Option<Happening>)>,
-    slots: Vec<u32>,
+    world: &'w World,
+    parent: Vec<u32>,
+    /// The upper half of a fingerprint, then the number of its state: a place with another fingerprint is passed over
+    /// without a look at the state.
+    slots: Vec<u64>,
 }
 
-const FREE: u32 = u32::MAX;
+const FREE: u64 = u64::MAX;
 
-fn hash(state: &State) -> u64 {
-    let mut hasher = Fx::default();
-    state.hash(&mut hasher);
-    hasher.finish()
+/// Places that a graph begins with.
+const PLACES: usize = 1 << 16;
+
+/// The number of places for so many states: at most four fifths are taken.
+fn places(states: usize) -> usize {
+    (states / 4 * 5 + 2).next_power_of_two().max(PLACES)
 }
 
-impl Graph {
-    fn new(first: State) -> Graph {
-        let mut graph = Graph { list: vec![], parent: vec![], slots: vec![FREE; 1 << 16] };
-        graph.insert(first, 0, None);
+/// The memory that an exact search of so many states needs at its peak, in bytes, liveness included.
+pub fn bytes(states: usize) -> u64 {
+    let per_state = size_of::<State>() + size_of::<u32>() + 2 * size_of::<u32>();
+    (states * per_state + places(states) * size_of::<u64>()) as u64
+}
+
+impl<'w> Graph<'w> {
+    fn new(world: &'w World, first: State) -> Graph<'w> {
+        let mut graph = Graph { list: vec![], world, parent: vec![], slots: vec![FREE; PLACES] };
+        graph.insert(first, fingerprint(&first), 0);
         graph
     }
 
-    fn place(&self, state: &State) -> Result<u32, usize> {
+    fn place(&self, state: &State, print: u64) -> Result<u32, usize> {
         let mask = self.slots.len() - 1;
-        let mut at = hash(state) as usize & mask;
+        let mut at = print as usize & mask;
         loop {
-            match self.slots[at] {
-                FREE => return Err(at),
-                id if self.list[id as usize] == *state => return Ok(id),
-                _ => at = (at + 1) & mask,
+            let slot = self.slots[at];
+            if slot == FREE {
+                return Err(at);
             }
+            let id = slot as u32;
+            if slot >> 32 == print >> 32 && self.list[id as usize] == *state {
+                return Ok(id);
+            }
+            at = (at + 1) & mask;
         }
     }
 
     /// The number of a state.
     pub fn find(&self, state: &State) -> Option<u32> {
-        self.place(state).ok()
+        self.place(state, fingerprint(state)).ok()
     }
 
-    /// `true` if it is new.
-    fn insert(&mut self, state: State, parent: u32, by: Option<Happening>) -> bool {
-        let Err(at) = self.place(&state) else { return false };
-        self.slots[at] = self.list.len() as u32;
+    /// Looks at the places of all these, and at the states that seem to be there, so that the memory's answers come at
+    /// the same time and not one after the other: most of a search is waiting for them.
+    fn warm(&self, prints: &[u64]) {
+        let mask = self.slots.len() - 1;
+        let slots = prints.iter().map(|print| self.slots[*print as usize & mask]);
+        std::hint::black_box(slots.fold(0, |all, slot| all ^ slot));
+        let known = prints.iter().map(|print| (print >> 32, self.slots[*print as usize & mask]));
+        let states =
+            known.filter(|(tag, slot)| slot >> 32 == *tag).map(|(_, slot)| self.list.get(slot as u32 as usize));
+        std::hint::black_box(states.fold(0, |all, state| all ^ state.map_or(0, |state| state.accepted)));
+    }
+
+    /// `true` if it is new. `print` is its fingerprint.
+    fn insert(&mut self, state: State, print: u64, parent: u32) -> bool {
+        let Err(at) = self.place(&state, print) else { return false };
+        self.slots[at] = print >> 32 << 32 | self.list.len() as u64;
         self.list.push(state);
-        self.parent.push((parent, by));
-        if self.list.len() * 3 > self.slots.len() * 2 {
+        self.parent.push(parent);
+        if places(self.list.len()) > self.slots.len() {
             self.grow();
         }
         true
@@ -60,29 +88,45 @@ impl Graph {
 
     fn grow(&mut self) {
         let mask = self.slots.len() * 2 - 1;
+        self.slots = vec![]; // given back before the larger one is taken
         self.slots = vec![FREE; mask + 1];
         for (id, state) in self.list.iter().enumerate() {
-            let mut at = hash(state) as usize & mask;
+            let print = fingerprint(state);
+            let mut at = print as usize & mask;
             while self.slots[at] != FREE {
                 at = (at + 1) & mask;
             }
-            self.slots[at] = id as u32;
+            self.slots[at] = print >> 32 << 32 | id as u64;
         }
     }
 
-    /// The way from the beginning to this state.
-    pub fn way(&self, mut id: u32) -> Vec<(Option<Happening>, State)> {
-        let mut way = vec![];
-        loop {
-            let (parent, by) = self.parent[id as usize];
-            way.push((by, self.list[id as usize]));
-            if by.is_none() {
-                way.reverse();
-                return way;
-            }
-            id = parent;
+    /// The way from the beginning to this state, one of the shortest.
+    pub fn way(&self, id: u32) -> Vec<(Option<Happening>, State)> {
+        let mut ids = vec![id];
+        while let Some(id) = ids.last().copied().filter(|id| *id != 0) {
+            ids.push(self.parent[id as usize]);
         }
+        ids.reverse();
+        retrace(self.world, &ids.iter().map(|id| self.list[*id as usize]).collect::<Vec<_>>())
     }
+}
+
+/// What happened between these states, each of which follows the one before.
+///
+/// # Panics
+/// If one does not follow: a bug of the search.
+pub fn retrace(world: &World, states: &[State]) -> Vec<(Option<Happening>, State)> {
+    let mut way = vec![];
+    let mut offers = vec![];
+    for (i, state) in states.iter().enumerate() {
+        let by = i.checked_sub(1).map(|before| {
+            world.offers(&states[before], &mut offers);
+            let leads = |by: &&Happening| world.step(&states[before], **by) == Some(*state);
+            *offers.iter().find(leads).expect("a state in the graph follows its parent")
+        });
+        way.push((by, *state));
+    }
+    way
 }
 
 /// A quiet run that broke its promise.
@@ -96,9 +140,9 @@ pub struct Stuck {
 }
 
 /// What a search found.
-pub struct Found {
+pub struct Found<'w> {
     /// Everything reached.
-    pub graph: Graph,
+    pub graph: Graph<'w>,
     /// Steps taken.
     pub edges: u64,
     /// The length of the longest shortest way.
@@ -114,21 +158,33 @@ pub struct Found {
 }
 
 /// Searches from `first`, at most `cap` states, then runs every state to its quiet end, unless a rule is broken.
-pub fn search(world: &World, first: State, cap: usize, modes: &[Mode]) -> Found {
-    let mut graph = Graph::new(first);
+pub fn search<'w>(world: &'w World, first: State, cap: usize, modes: &[Mode]) -> Found<'w> {
+    search_told(world, first, cap, modes, &Meter::default())
+}
+
+/// [`search`], with `meter` told how far it is.
+pub fn search_told<'w>(world: &'w World, first: State, cap: usize, modes: &[Mode], meter: &Meter) -> Found<'w> {
+    let mut graph = Graph::new(world, first);
     let (mut edges, mut head, mut depth, mut level_end) = (0u64, 0usize, 0u32, 1usize);
     let mut broken = None;
-    let mut offers = vec![];
+    let (mut offers, mut next, mut prints) = (vec![], vec![], vec![]);
     while head < graph.list.len() && broken.is_none() && graph.list.len() < cap {
         if head == level_end {
             (depth, level_end) = (depth + 1, graph.list.len());
         }
+        if head.is_multiple_of(Meter::EVERY) {
+            meter.searched(graph.list.len(), graph.list.len() - head, depth);
+        }
         let state = graph.list[head];
         world.offers(&state, &mut offers);
-        for happening in &offers {
-            let Some(next) = world.step(&state, *happening) else { continue };
+        next.clear();
+        next.extend(offers.iter().filter_map(|happening| world.step(&state, *happening)));
+        prints.clear();
+        prints.extend(next.iter().map(fingerprint));
+        graph.warm(&prints);
+        for (next, print) in next.iter().zip(&prints) {
             edges += 1;
-            if graph.insert(next, head as u32, Some(*happening)) && next.broken != 0 {
+            if graph.insert(*next, *print, head as u32) && next.broken != 0 {
                 broken = Some(graph.list.len() as u32 - 1);
                 break;
             }
@@ -140,7 +196,7 @@ pub fn search(world: &World, first: State, cap: usize, modes: &[Mode]) -> Found 
     if broken.is_none() && !cut {
         let possible = |mode: &&Mode| world.knows(**mode);
         for mode in modes.iter().filter(possible) {
-            if let Err(stuck) = run_all(world, &found.graph, *mode, &mut found.quiet) {
+            if let Err(stuck) = run_all(world, &found.graph, *mode, &mut found.quiet, meter) {
                 found.stuck = Some(stuck);
                 break;
             }
@@ -154,12 +210,15 @@ const OPEN: u32 = u32::MAX - 1;
 
 /// The quiet run is a function on states, so the end of every one is found in one pass. A quiet step that leaves the
 /// graph (a repeated loss of its way) cannot happen: the quiet world does nothing that the harsh one does not offer.
-fn run_all(world: &World, graph: &Graph, mode: Mode, longest: &mut u32) -> Result<(), Stuck> {
+fn run_all(world: &World, graph: &Graph, mode: Mode, longest: &mut u32, meter: &Meter) -> Result<(), Stuck> {
     let n = graph.list.len();
     let mut end = vec![UNKNOWN; n];
     let mut length = vec![0u32; n];
     let mut path: Vec<u32> = vec![];
     for start in 0..n as u32 {
+        if (start as usize).is_multiple_of(Meter::EVERY) {
+            meter.rested(start as usize, mode);
+        }
         path.clear();
         let mut at = start;
         let last = loop {

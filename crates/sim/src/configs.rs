@@ -129,7 +129,7 @@ impl Config {
 
     /// How many states it has, if that is known.
     pub fn pinned(&self) -> Option<usize> {
-        PINNED.iter().find(|(name, _)| *name == self.name).map(|(_, states)| *states)
+        crate::pins::find(&self.name).map(|pin| pin.states)
     }
 }
 
@@ -215,78 +215,12 @@ pub fn long() -> Vec<Config> {
     list.push(Config::new(Flow::OneByOne, 2, "lazy", Env { lazy: true, undo: false, busy: false, ..LIVING }));
     list.push(Config::new(Flow::Kept, 2, "lazy", Env { lazy: true, undo: false, busy: false, ..LIVING }));
     list.push(Config::new(Flow::Direct, 2, "anybody", Env { generations: 1, lower: false, late: false, ..ANYBODY }));
-    list.push(Config { search: Search::Compact(28), ..Config::new(Flow::Weights, 2, "mortal", MORTAL) });
-    list.push(Config { search: Search::Compact(28), ..Config::new(Flow::Kept, 2, "mortal", MORTAL) });
+    for flow in FLOWS {
+        list.push(Config { search: Search::Compact(28), ..Config::new(flow, 2, "mortal", MORTAL) });
+        list.push(Config { search: Search::Compact(28), ..Config::new(flow, 2, "all", ALL) });
+    }
+    list.push(Config { search: Search::Compact(29), ..Config::new(Flow::Weights, 3, "mortal", MORTAL) });
     list.push(Config { search: Search::Compact(28), ..Config::new(Flow::Kept, 3, "living", LIVING) });
     list.push(Config { search: Search::Compact(28), ..Config::new(Flow::Weights, 3, "living", LIVING) });
     list
 }
-
-/// States of every configuration.
-const PINNED: &[(&str, usize)] = &[
-    ("direct/1/mortal", 368_036),
-    ("direct/1/from-nothing", 33_316),
-    ("direct/2/living", 118_701),
-    ("weights/1/mortal", 393_096),
-    ("weights/1/from-nothing", 48_020),
-    ("weights/2/living", 172_665),
-    ("blue-green/1/mortal", 333_652),
-    ("blue-green/1/from-nothing", 35_148),
-    ("blue-green/2/living", 123_435),
-    ("kept/1/mortal", 547_962),
-    ("kept/1/from-nothing", 69_188),
-    ("kept/2/living", 466_200),
-    ("one-by-one/1/mortal", 225_890),
-    ("one-by-one/1/from-nothing", 34_740),
-    ("one-by-one/2/living", 394_716),
-    ("home/1/mortal", 567_144),
-    ("home/1/from-nothing", 60_640),
-    ("home/2/living", 183_960),
-    ("home/1/three-revisions", 825_596),
-    ("home/1/drift", 95_040),
-    ("home/1/first-key-alone", 443_466),
-    ("home/1/people", 29_332),
-    ("weights/1/zombies", 493_280),
-    ("weights/1/three-revisions", 566_578),
-    ("weights/1/people", 23_356),
-    ("kept/1/people", 35_424),
-    ("weights/1/people-deaths", 3239),
-    ("weights/1/first-key-alone", 311_402),
-    ("manual/1/living", 16_140),
-    ("in-place/1/living", 1594),
-    ("weights-3/2/living", 118_974),
-    ("weights/2/floor-1", 69_903),
-    ("one-by-one/2/floor-1", 144_740),
-    ("weights/1/lazy", 16_192),
-    ("kept/1/lazy", 27_344),
-    ("weights/1/anybody", 334_060),
-    ("weights/1/drift", 68_488),
-    ("one-by-one/1/drift", 48_328),
-    ("direct/1/all", 1_312_890),
-    ("weights/1/all", 1_553_202),
-    ("blue-green/1/all", 1_247_518),
-    ("kept/1/all", 1_788_454),
-    ("one-by-one/1/all", 767_762),
-    ("direct/2/deaths", 566_523),
-    ("direct/2/floor-1-deaths", 201_054),
-    ("weights/2/deaths", 904_581),
-    ("weights/2/floor-1-deaths", 331_248),
-    ("blue-green/2/deaths", 605_556),
-    ("blue-green/2/floor-1-deaths", 217_308),
-    ("kept/2/deaths", 1_714_512),
-    ("kept/2/floor-1-deaths", 490_999),
-    ("one-by-one/2/deaths", 1_574_886),
-    ("one-by-one/2/floor-1-deaths", 417_187),
-    ("direct/2/stale", 820_542),
-    ("weights/2/stale", 1_221_330),
-    ("in-place/1/mortal", 16_199),
-    ("one-by-one/2/lazy", 162_058),
-    ("kept/2/lazy", 190_165),
-    ("direct/2/anybody", 1_726_893),
-    ("direct/2/first-key-alone", 938_988),
-    ("weights/2/first-key-alone", 1_240_848),
-    ("blue-green/2/first-key-alone", 980_577),
-    ("blue-green/2/stale", 850_593),
-    ("kept/2/stale", 2_354_872),
-    ("one-by-one/2/stale", 2_097_332),
-];

@@ -7,28 +7,37 @@
 //! * [`world`]: one state, and what may happen next;
 //! * [`invariants`] and [`advance`]: what always holds;
 //! * [`quiet`]: what comes about in the end;
-//! * [`bfs`] and [`lite`]: every state of small worlds, in [`configs`];
-//! * [`simulator`]: random ways through large ones;
+//! * [`bfs`] and [`lite`]: every state of small worlds, in [`configs`], whose sizes are [`pins`];
+//! * [`check`]: all of them, on all cores; with the feature `cross`, counted again by a checker of other people's;
+//! * [`simulator`] and [`seeds`]: random ways through large ones;
 //! * [`sweep`]: a death at every single action of a release;
 //! * [`mod@enumerate`]: the second key on every input of a size;
 //! * [`fuzz`]: both keys on drawn views of states that were reached;
 //! * [`mutants`]: the checker's own test.
 #![forbid(unsafe_code)]
 
+pub mod admission;
 pub mod advance;
+pub mod arguments;
 pub mod bfs;
 pub mod check;
 pub mod choice;
 pub mod configs;
 pub mod coverage;
+#[cfg(any(test, feature = "cross"))]
+pub mod cross;
 pub mod enumerate;
 pub mod env;
+pub mod fingerprint;
 pub mod foreign;
 pub mod fuzz;
 pub mod invariants;
 pub mod lite;
 pub mod mutants;
+pub mod pins;
+pub mod progress;
 pub mod quiet;
+pub mod seeds;
 pub mod simulator;
 pub mod state;
 pub mod story;

@@ -1,90 +1,124 @@
-//! `serin-sim check|mutants|sim|sweep|permit|fuzz-decide [--quick|--long] [--seed N] [--only NAME]`: the checks of the core, for `cargo
-//! xtask` and for a person. The seed is printed first; the last line is the result.
-use serin_sim::check::{self, ConfigReport, Options};
+//! `serin-sim check|mutants|sim|sweep`: the checks of the core, for `cargo xtask` and for a person. The seed is printed
+//! first; the last line is the result.
+use serin_sim::admission;
+use serin_sim::arguments::{self, Arguments, USAGE, Verb, Writer};
+use serin_sim::check::{self, CheckReport, ConfigReport, Options, System};
 use serin_sim::mutants;
-use serin_sim::simulator::{self, Stats};
+use serin_sim::pins;
+use serin_sim::progress::Screen;
+use serin_sim::seeds::{self, Seeds};
+use serin_sim::simulator::Stats;
 use serin_sim::subject::Subject;
 use serin_sim::sweep;
 use std::process::ExitCode;
 use std::time::Instant;
 
-struct Args {
-    verb: String,
-    long: bool,
-    seed: u64,
-    only: Option<String>,
-}
-
-const USAGE: &str =
-    "usage: serin-sim check|mutants|sim|sweep|permit|fuzz-decide [--quick|--long] [--seed N] [--only NAME]";
-
-fn parse(mut args: impl Iterator<Item = String>) -> Option<Args> {
-    let mut parsed = Args { verb: args.next()?, long: false, seed: 1, only: None };
-    while let Some(arg) = args.next() {
-        match arg.as_str() {
-            "--quick" => parsed.long = false,
-            "--long" => parsed.long = true,
-            "--seed" => parsed.seed = args.next()?.parse().ok()?,
-            "--only" => parsed.only = Some(args.next()?),
-            _ => return None,
-        }
-    }
-    Some(parsed)
-}
-
 fn main() -> ExitCode {
-    let Some(args) = parse(std::env::args().skip(1)) else {
-        eprintln!("{USAGE}");
-        return ExitCode::from(2);
-    };
-    eprintln!("seed={}", args.seed);
-    let began = Instant::now();
-    let (sound, keys) = match args.verb.as_str() {
-        "check" => check(&args),
-        "mutants" => mutants(&args),
-        "sim" => simulate(&args),
-        "sweep" => sweep(&args),
-        "fuzz-decide" => serin_sim::fuzz::perform(args.long, args.seed),
-        "permit" => serin_sim::enumerate::perform(args.long),
-        _ => {
-            eprintln!("{USAGE}");
+    let args = match arguments::parse(std::env::args().skip(1)) {
+        Ok(args) => args,
+        Err(why) => {
+            eprintln!("serin-sim: {why}\n{USAGE}");
             return ExitCode::from(2);
         }
     };
+    eprintln!("seed={}", args.seed);
+    let began = Instant::now();
+    let (sound, keys) = match args.verb {
+        Verb::Check(writer) => check(&args, writer),
+        Verb::Cross => cross(&args),
+        Verb::Mutants => mutants(&args),
+        Verb::Sim => simulate(&args),
+        Verb::Sweep => sweep(&args),
+        Verb::Permit => serin_sim::enumerate::perform(args.long),
+        Verb::FuzzDecide => serin_sim::fuzz::perform(args.long, args.seed),
+    };
     let result = if sound { "PASS" } else { "FAIL" };
-    println!("{} {result} {keys} secs={:.1}", args.verb, began.elapsed().as_secs_f64());
+    println!("{} {result} {keys} secs={:.1}", args.verb.label(), began.elapsed().as_secs_f64());
     if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn check(args: &Args) -> (bool, String) {
-    let options = Options { long: args.long, only: args.only.clone() };
-    let report = check::check(&options, tell);
-    let missing = if args.only.is_none() { report.coverage.missing() } else { vec![] };
+fn threads(args: &Arguments) -> usize {
+    args.threads.unwrap_or_else(admission::cores)
+}
+
+fn check(args: &Arguments, writer: Option<Writer>) -> (bool, String) {
+    let system = writer.map(|writer| match writer {
+        Writer::Any => System::AnyWriter,
+        Writer::Decide => System::FirstKey,
+    });
+    let unpinned = std::env::var_os("UPDATE").is_some_and(|value| value == "1");
+    let only = args.only.clone();
+    let options = Options { long: args.long, only, system, threads: threads(args), unpinned, ..Options::default() };
+    let began = Instant::now();
+    let report = check::check(&options, &Screen::default());
+    let rate = check::rate(report.states(), began.elapsed());
+    let missing = if args.only.is_none() && writer.is_none() { report.coverage.missing() } else { vec![] };
     for name in &missing {
         eprintln!("never reached: {name}");
     }
-    let broken: usize = report.configs.iter().map(|config| config.violations).sum();
-    let stuck = report.configs.iter().filter(|config| !config.live).count();
-    let lost = report.configs.iter().filter(|config| !config.complete).count();
+    for name in &report.orphans {
+        eprintln!("{name} is pinned, and no configuration has this name; UPDATE=1 serin-sim check drops it");
+    }
+    let written = !unpinned || update(&report);
+    let count = |of: fn(&ConfigReport) -> bool| report.configs.iter().filter(|config| of(config)).count();
+    let edges: u64 = report.configs.iter().map(|config| config.edges).sum();
+    let sampled: usize = report.configs.iter().filter_map(|config| config.sampled).sum();
     let keys = format!(
-        "configs={} states={} violations={broken} stuck={stuck} unpinned={lost} unreached={}",
+        "configs={} states={} states_both={} states_any_writer={} states_first_key={} edges={edges} violations={} \
+         stuck={} unpinned={} unreached={} compacted={} sampled={sampled} omission={:.1e} states_per_s={rate}",
         report.configs.len(),
         report.states(),
+        report.states_of(System::Both),
+        report.states_of(System::AnyWriter),
+        report.states_of(System::FirstKey),
+        count(|config| config.violations > 0),
+        count(|config| !config.live),
+        count(|config| !config.complete) + report.orphans.len(),
         missing.len(),
+        count(|config| config.sampled.is_some()),
+        report.omission(),
     );
-    (report.is_sound() && missing.is_empty(), keys)
+    (report.is_sound() && missing.is_empty() && written, keys)
 }
 
-fn tell(config: &ConfigReport) {
-    let verdict = if config.is_sound() { "sound" } else { "NOT SOUND" };
-    eprintln!(
-        "{:<28} states={:<9} edges={:<10} depth={:<4} {:>6.1}s {verdict}",
-        config.name, config.states, config.edges, config.depth, config.secs
-    );
-    eprint!("{}", config.story);
+/// Writes pinned.txt anew; what was not searched now stays as it is in the file.
+fn update(report: &CheckReport) -> bool {
+    let path = pins::path();
+    let read = std::fs::read_to_string(&path).map_err(|e| format!("{} could not be read: {e}", path.display()));
+    let written = read.and_then(|text| pins::parse(&text)).and_then(|old| {
+        let pins = pins::updated(&old, &report.pins(), &check::names());
+        let text = pins::print(&pins);
+        std::fs::write(&path, text).map_err(|e| format!("{} could not be written: {e}", path.display()))?;
+        Ok(pins.len())
+    });
+    match written {
+        Ok(pins) => eprintln!("{} has {pins} pins now; review the diff", path.display()),
+        Err(why) => {
+            eprintln!("{why}");
+            return false;
+        }
+    }
+    true
 }
 
-fn mutants(args: &Args) -> (bool, String) {
+#[cfg(feature = "cross")]
+fn cross(args: &Arguments) -> (bool, String) {
+    use serin_sim::cross;
+    let list = cross::chosen(args.only.as_deref());
+    let compared = cross::all(&list, threads(args), &Screen::default());
+    let states: usize = compared.iter().map(|one| one.ours).sum();
+    let differ = compared.iter().filter(|one| !one.agrees()).count();
+    let sound = differ == 0 && !compared.is_empty() && states > 0;
+    (sound, format!("configs={} states={states} differ={differ}", compared.len()))
+}
+
+#[cfg(not(feature = "cross"))]
+fn cross(_: &Arguments) -> (bool, String) {
+    eprintln!("this program was built without the independent checker: build it with --features cross");
+    (false, "configs=0 states=0 differ=0".to_owned())
+}
+
+fn mutants(args: &Arguments) -> (bool, String) {
     let list = mutants::all();
     let chosen =
         list.iter().filter(|mutant| args.only.as_ref().is_none_or(|name| mutant.subject.name.contains(name.as_str())));
@@ -106,32 +140,32 @@ fn mutants(args: &Args) -> (bool, String) {
     (killed == total && total > 0, format!("mutants={total} killed={killed} survived={}", total - killed))
 }
 
-/// Steps of a seed's safety phase.
-const STEPS: u32 = 3_000;
+/// Seeds of a quick run and of a long one.
+const SEEDS: [u64; 2] = [200_000, 5_000_000];
 
-fn simulate(args: &Args) -> (bool, String) {
-    let seeds = if args.long { 1_000_000 } else { 20_000 };
-    let (mut stats, mut broken) = (Stats::default(), 0);
-    for seed in (args.seed..).take(seeds) {
-        let run = simulator::run(Subject::SOUND, seed, STEPS);
-        stats.add(&run.stats);
-        if let Some(rule) = run.broken {
-            broken += 1;
-            eprintln!("seed {seed}: {}: {rule}\n{}", run.setting, run.story);
-            if broken == 3 {
-                break;
-            }
-        }
+fn simulate(args: &Arguments) -> (bool, String) {
+    let count = args.seeds.unwrap_or(SEEDS[usize::from(args.long)]);
+    let outcome =
+        seeds::run(Subject::SOUND, Seeds { first: args.seed, count, threads: threads(args) }, &Screen::default());
+    for (seed, run) in &outcome.stories {
+        let rule = run.broken.unwrap_or_default();
+        eprintln!("seed {seed}: {}: {rule}\n{}", run.setting, run.story);
+        eprintln!("again: serin-sim sim --seed {seed} --seeds 1");
     }
-    let Stats { steps, rounds, writes, failures, crashes, zombies, succeeded, returned, halted } = stats;
+    if args.long {
+        eprint!("{}", outcome.table());
+    }
+    let Stats { steps, rounds, writes, failures, crashes, zombies, succeeded, returned, halted } = outcome.stats;
     let keys = format!(
-        "seeds={seeds} broken={broken} steps={steps} rounds={rounds} writes={writes} failures={failures} crashes={crashes} late_writes={zombies} succeeded={succeeded} returned={returned} halted={halted}"
+        "seeds={} broken={} steps={steps} rounds={rounds} writes={writes} failures={failures} crashes={crashes} late_writes={zombies} succeeded={succeeded} returned={returned} halted={halted}",
+        outcome.seeds, outcome.broken
     );
     let busy = succeeded > 0 && returned > 0 && halted > 0 && crashes > 0 && zombies > 0;
-    (broken == 0 && busy, keys)
+    let few = count < 1_000; // a seed that is run again need not show everything
+    (outcome.broken == 0 && outcome.seeds > 0 && (busy || few && steps > 0), keys)
 }
 
-fn sweep(args: &Args) -> (bool, String) {
+fn sweep(args: &Arguments) -> (bool, String) {
     let sizes: &[u16] = if args.long { &[1, 2, 3, 5, 10] } else { &[1, 3] };
     let swept = sweep::sweep(sizes, |flow, size, mode, swept| {
         let failed = swept.failures.len();

@@ -44,7 +44,7 @@ impl Random {
 }
 
 /// What happened in a run.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Stats {
     /// Steps.
     pub steps: u64,
@@ -87,6 +87,10 @@ pub struct Run {
     pub stats: Stats,
     /// The rule or promise that was broken.
     pub broken: Option<&'static str>,
+    /// The strategy that the seed drew.
+    pub flow: Flow,
+    /// The size that it drew.
+    pub replicas: u16,
     /// The world that the seed drew, in words.
     pub setting: String,
     /// The end of the story, where something was broken.
@@ -239,8 +243,22 @@ impl Swarm {
     }
 }
 
+/// What a seed draws.
+pub struct Drawn {
+    /// The strategy.
+    pub flow: Flow,
+    /// Instances at rest.
+    pub replicas: u16,
+    /// The world.
+    pub world: World,
+    /// Begins with nothing at all.
+    pub from_nothing: bool,
+    /// The world in words.
+    pub setting: String,
+}
+
 /// The world of a seed.
-pub fn draw(subject: Subject, random: &mut Random) -> (World, bool, String) {
+pub fn draw(subject: Subject, random: &mut Random) -> Drawn {
     const SIZES: [u16; 6] = [1, 2, 3, 4, 7, 10];
     let flows = [
         Flow::Direct,
@@ -260,7 +278,8 @@ pub fn draw(subject: Subject, random: &mut Random) -> (World, bool, String) {
     let env = Env { revisions: 90, lazy: random.below(2) == 0, drift, people: PEOPLE, ..Env::HARSH };
     let from_nothing = random.below(4) == 0;
     let setting = format!("{} R={replicas} missing={missing} from_nothing={from_nothing} drift={drift}", flow.name());
-    (World::new(subject, flow.plan(replicas, missing), env), from_nothing, setting)
+    let world = World::new(subject, flow.plan(replicas, missing), env);
+    Drawn { flow, replicas, world, from_nothing, setting }
 }
 
 /// The last steps of a way are told.
@@ -269,7 +288,7 @@ const TOLD: usize = 40;
 /// Runs one seed for `steps` steps and then to its quiet ends.
 pub fn run(subject: Subject, seed: u64, steps: u32) -> Run {
     let mut random = Random(seed);
-    let (world, from_nothing, setting) = draw(subject, &mut random);
+    let Drawn { flow, replicas, world, from_nothing, setting } = draw(subject, &mut random);
     let swarm = Swarm::draw(&mut random);
     let mut state = if from_nothing { world.nothing() } else { world.at_rest() };
     let mut stats = Stats::default();
@@ -287,7 +306,7 @@ pub fn run(subject: Subject, seed: u64, steps: u32) -> Run {
         way.push((Some(happening), state));
         if let Some(rule) = Rule::of(state.broken) {
             let story = story::tell(&world, &way[way.len().saturating_sub(TOLD)..]);
-            return Run { stats, broken: Some(rule.sentence()), setting, story };
+            return Run { stats, broken: Some(rule.sentence()), flow, replicas, setting, story };
         }
     }
     let modes: &[Mode] =
@@ -296,7 +315,7 @@ pub fn run(subject: Subject, seed: u64, steps: u32) -> Run {
     let story = stuck.map_or_else(String::new, |(start, mode)| {
         story::tell(&world, &way[way.len().saturating_sub(TOLD)..]) + &story::tell_quiet(&world, mode, start)
     });
-    Run { stats, broken: stuck.map(|(_, mode)| mode.promise()), setting, story }
+    Run { stats, broken: stuck.map(|(_, mode)| mode.promise()), flow, replicas, setting, story }
 }
 
 fn count(world: &World, stats: &mut Stats, before: &State, after: &State, happening: Happening) {

@@ -213,9 +213,10 @@ impl World {
         let mut all = InForce { list: [Split::Members([0, 0]); 2 * (OLDER + 1)], len: 0 };
         let older = state.older.iter().copied().filter(|id| *id != 0);
         for id in std::iter::once(state.accepted).chain(older) {
-            for split in names.route.get(id).splits() {
-                all.list[all.len] = split;
-                all.len += 1;
+            let route = names.route.get(id);
+            (all.list[all.len], all.len) = (route.split, all.len + 1);
+            if let Some(fallback) = route.fallback {
+                (all.list[all.len], all.len) = (fallback, all.len + 1);
             }
         }
         all
@@ -382,8 +383,8 @@ impl World {
             Happening::ZombieSaves => (s.status, s.zombie_save) = (s.zombie_save, 0),
             Happening::Somebody(write) => self.send(&mut s, write, &Choice::QUIET)?,
         }
-        self.settle(before, &mut s);
-        if s.broken == 0 && !invariants::capacity(&s, self.in_force(&s).iter().copied(), self.plan.limits.floor) {
+        let in_force = self.settle(before, &mut s);
+        if s.broken == 0 && !invariants::capacity(&s, in_force.iter().copied(), self.plan.limits.floor) {
             s.broken = Rule::Capacity as u8;
         }
         (s != *before).then_some(s)
@@ -419,8 +420,8 @@ impl World {
         s.view = [View::default(); 2];
     }
 
-    /// Reductions, each of which keeps everything that can still happen.
-    fn settle(&self, before: &State, s: &mut State) {
+    /// Reductions, each of which keeps everything that can still happen. Returns the splits in force.
+    fn settle(&self, before: &State, s: &mut State) -> InForce {
         let in_force = self.in_force(s);
         let floor = self.plan.limits.floor;
         for k in 0..2 {
@@ -435,7 +436,7 @@ impl World {
             let routed = in_force.iter().map(|split| split.routed(k, total)).max().unwrap_or(0) as u8;
             if !self.env.busy || set.total() <= routed {
                 set.busy = false;
-            } else if routed < self.routed(before, k) && set.ready > 0 {
+            } else if set.ready > 0 && routed < self.routed(before, k) {
                 set.busy = true; // it lost its traffic just now
             }
             if !self.env.stale {
@@ -450,6 +451,7 @@ impl World {
             let short = (wanted as u8).saturating_sub(s.set[k].usable());
             s.debt[k] = s.debt[k].min(short); // what is not missing now is not owed
         }
+        in_force
     }
 
     /// Somebody else wrote to the object: a write that is under way to it fails, because every write names the version

@@ -4,9 +4,11 @@ use serin_rollout::{
     Decision, Intent, Leg, Observation, Phase, Plan, Preset, Rev, Route, RouteSeen, SetSeen, Split, Status, Timers,
     Write, decide,
 };
+use serin_sim::check::{Options, System};
 use serin_sim::invariants::serves;
+use serin_sim::progress::Screen;
 use serin_sim::subject::Subject;
-use serin_sim::{check, configs, mutants, simulator, sweep};
+use serin_sim::{check, configs, mutants, pins, simulator, sweep};
 
 #[test]
 fn small_worlds_are_sound_and_as_large_as_they_were() {
@@ -25,6 +27,62 @@ fn every_world_of_the_quick_set_is_pinned() {
     for config in configs::quick() {
         assert!(config.pinned().is_some(), "{}", config.name);
     }
+}
+
+/// `UPDATE=1 serin-sim check --long` writes the file; what it pins, and in which order, follows the list.
+#[test]
+fn pins_are_of_the_list_and_in_its_order() {
+    let names = check::names();
+    assert_eq!(pins::orphans(&names), Vec::<String>::new());
+    let places: Vec<_> = pins::all().iter().map(|pin| names.iter().position(|name| *name == pin.name)).collect();
+    assert!(places.is_sorted(), "{places:?}");
+    assert!(pins::all().iter().all(|pin| pin.states > 1 && pin.edges as usize >= pin.states - 1));
+}
+
+#[test]
+fn another_size_than_the_pinned_one_and_an_unknown_name_are_not_sound() {
+    let mut config = configs::quick().into_iter().find(|config| config.name == "in-place/1/living").unwrap();
+    assert!(check::check_one(&config, Subject::SOUND, usize::MAX).0.is_sound());
+    config.name = "manual/1/living".to_owned();
+    let (report, _) = check::check_one(&config, Subject::SOUND, usize::MAX);
+    assert!(!report.complete && report.story.contains("are pinned"), "{}", report.story);
+    config.name = "nobody/1/knows".to_owned();
+    let (report, _) = check::check_one(&config, Subject::SOUND, usize::MAX);
+    assert!(!report.is_sound() && report.story.contains("not pinned"), "{}", report.story);
+}
+
+#[test]
+fn each_system_is_checked_alone_and_together() {
+    let only = |system, name: &str| Options { system, only: Some(name.to_owned()), ..Options::default() };
+    let of = |options: &Options| check::chosen(options).iter().map(System::of).collect::<Vec<_>>();
+    assert!(of(&only(Some(System::AnyWriter), "")).iter().all(|system| *system == System::AnyWriter));
+    assert!(of(&only(Some(System::FirstKey), "")).iter().all(|system| *system == System::FirstKey));
+    let all = of(&only(None, ""));
+    for system in [System::Both, System::AnyWriter, System::FirstKey] {
+        assert!(all.contains(&system), "{system:?}");
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let with = |threads| {
+        let only = Some("in-place".to_owned());
+        check::check(&Options { only, threads, ..Options::default() }, &Screen::default())
+    };
+    let (alone, together) = (with(1), with(3));
+    assert!(alone.is_sound() && alone.configs.len() > 1);
+    let sizes = |report: &check::CheckReport| {
+        report.configs.iter().map(|x| (x.name.clone(), x.states, x.edges, x.depth)).collect::<Vec<_>>()
+    };
+    assert_eq!(sizes(&alone), sizes(&together));
+}
+
+#[test]
+fn what_does_not_fit_is_said_and_not_searched() {
+    let options = Options { only: Some("in-place/1/living".to_owned()), memory: 1_000_000, ..Options::default() };
+    let report = check::check(&options, &Screen::default());
+    assert!(!report.is_sound());
+    assert!(report.configs[0].states == 0 && report.configs[0].story.contains("not searched: it needs about"));
 }
 
 #[test]
