@@ -6,6 +6,7 @@ use serin_engine::{
     Answer, Clock, Command, Driver, Fleet, InstanceSeen, MetricSource, Order, Ordered, Parts, PortError, Revision,
     Router, RouterSeen,
 };
+use serin_journal::{DECISIONS, Journal};
 use serin_rollout::{
     Accept, OnAbort, Outcome, Pair, Phase, Plan, Preset, Rev, Route, RouteSeen, SetSeen, Slot, Split, StepKey,
     WaitingOn, WeightStep,
@@ -155,7 +156,8 @@ type Tested = Driver<Port, Port, Port, Port>;
 fn driver(port: &Port, dir: &Path) -> Tested {
     let store = Arc::new(Store::open(dir.join("store.redb")).unwrap());
     let (fleet, router, metrics, clock) = (port.clone(), port.clone(), port.clone(), port.clone());
-    Driver::new(Parts { service: "shop".into(), store, fleet, router, metrics, clock }).unwrap()
+    let journal = Journal::at(dir.join(DECISIONS), 1 << 24, store.epoch());
+    Driver::new(Parts { service: "shop".into(), store, fleet, router, metrics, clock, journal }).unwrap()
 }
 
 fn plan(manual: bool) -> Plan {
