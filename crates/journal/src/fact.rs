@@ -1,6 +1,6 @@
 //! Facts: rare things that happened to instances and to the data plane.
 use serde::{Deserialize, Serialize};
-use serin_rollout::{Rev, Slot, Split};
+pub use serin_rollout::{Rev, Slot, Split};
 
 /// What the controller did with an instance, or saw of it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
