@@ -15,6 +15,8 @@ mod file;
 
 pub use file::{Journal, older};
 
+/// What a line can be read as.
+pub use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// The controller's decisions, in the state directory of a service.

@@ -10,6 +10,7 @@
 //! * [`bfs`] and [`lite`]: every state of small worlds, in [`configs`];
 //! * [`simulator`]: random ways through large ones;
 //! * [`sweep`]: a death at every single action of a release;
+//! * [`trace`]: whether the real world does only what this one offers;
 //! * [`mutants`]: the checker's own test.
 #![forbid(unsafe_code)]
 
@@ -31,4 +32,5 @@ pub mod story;
 pub mod subject;
 pub mod sweep;
 pub mod table;
+pub mod trace;
 pub mod world;

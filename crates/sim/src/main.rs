@@ -1,10 +1,11 @@
 //! `serin-sim check|mutants|sim|sweep [--quick|--long] [--seed N] [--only NAME]`: the checks of the core, for `cargo
-//! xtask` and for a person. The seed is printed first; the last line is the result.
+//! xtask` and for a person; `serin-sim trace DIR`: the monitors over what services wrote down below DIR. The seed is printed first; the last line is the result.
 use serin_sim::check::{self, ConfigReport, Options};
 use serin_sim::mutants;
 use serin_sim::simulator::{self, Stats};
 use serin_sim::subject::Subject;
-use serin_sim::sweep;
+use serin_sim::{sweep, trace};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -13,22 +14,25 @@ struct Args {
     long: bool,
     seed: u64,
     only: Option<String>,
+    dir: Option<String>,
 }
 
-const USAGE: &str = "usage: serin-sim check|mutants|sim|sweep [--quick|--long] [--seed N] [--only NAME]";
+const USAGE: &str = "usage: serin-sim check|mutants|sim|sweep [--quick|--long] [--seed N] [--only NAME]
+       serin-sim trace DIR [--seed N]";
 
 fn parse(mut args: impl Iterator<Item = String>) -> Option<Args> {
-    let mut parsed = Args { verb: args.next()?, long: false, seed: 1, only: None };
+    let mut parsed = Args { verb: args.next()?, long: false, seed: 1, only: None, dir: None };
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--quick" => parsed.long = false,
             "--long" => parsed.long = true,
             "--seed" => parsed.seed = args.next()?.parse().ok()?,
             "--only" => parsed.only = Some(args.next()?),
+            _ if parsed.verb == "trace" && parsed.dir.is_none() && !arg.starts_with('-') => parsed.dir = Some(arg),
             _ => return None,
         }
     }
-    Some(parsed)
+    ((parsed.verb == "trace") == parsed.dir.is_some()).then_some(parsed)
 }
 
 fn main() -> ExitCode {
@@ -43,6 +47,7 @@ fn main() -> ExitCode {
         "mutants" => mutants(&args),
         "sim" => simulate(&args),
         "sweep" => sweep(&args),
+        "trace" => trace(&args),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -144,4 +149,40 @@ fn sweep(args: &Args) -> (bool, String) {
     }
     let failures = swept.failures.len();
     (failures == 0 && swept.cases > 0, format!("actions={} cases={} failures={failures}", swept.actions, swept.cases))
+}
+
+/// So many findings are told in full.
+const TOLD: usize = 20;
+
+fn trace(args: &Args) -> (bool, String) {
+    let dir = args.dir.as_deref().unwrap_or_default();
+    let report = match trace::trace(Path::new(dir)) {
+        Ok(report) => report,
+        Err(why) => {
+            eprintln!("{why}");
+            return (false, "dirs=1 services=0 lines=0 malformed=1".to_owned());
+        }
+    };
+    for finding in report.findings.iter().take(TOLD) {
+        eprintln!("{finding}");
+    }
+    let counted = &report.counted;
+    let keys = format!(
+        "dirs=1 services={} lines={} torn={} decisions={} saves={} writes={} refused={} facts={} changes={} reached={} rollouts={} promoted={} returned={} violations={}",
+        report.services,
+        report.lines,
+        report.torn,
+        counted.decisions,
+        counted.saves,
+        counted.writes,
+        counted.refused,
+        report.facts,
+        counted.changes,
+        counted.reached,
+        counted.started,
+        counted.promoted,
+        counted.returned,
+        report.findings.len(),
+    );
+    (report.is_sound(), keys)
 }
