@@ -131,7 +131,10 @@ mod tests {
             journal.tell(NOW, word);
         }
         let found = lines(&path);
-        assert_eq!(found.iter().map(|line| (line.seq, line.what.as_str())).collect::<Vec<_>>(), [(1, "one"), (2, "two")]);
+        assert_eq!(
+            found.iter().map(|line| (line.seq, line.what.as_str())).collect::<Vec<_>>(),
+            [(1, "one"), (2, "two")]
+        );
         assert_eq!((found[0].run, found[0].at, found[0].boot, found[0].dropped), (7, 5, 3, 0));
     }
 

@@ -63,10 +63,9 @@ impl Facts {
         if std::mem::replace(&mut self.fallback, fallback) != fallback {
             self.tell(ProxyFact::Fallback { taken: fallback });
         }
-        for slot in 0..2 {
-            if std::mem::replace(&mut self.broken[slot], broken[slot]) != broken[slot] {
-                self.tell(ProxyFact::Circuit { slot, broken: broken[slot] });
-            }
+        let before = std::mem::replace(&mut self.broken, broken);
+        for (slot, (_, broken)) in before.into_iter().zip(broken).enumerate().filter(|(_, (old, new))| old != new) {
+            self.tell(ProxyFact::Circuit { slot, broken });
         }
     }
 
@@ -111,17 +110,23 @@ mod tests {
     use serin_journal::Line;
 
     fn table(version: u64, ids: &[&str]) -> Table {
-        let endpoints = ids.iter().map(|id| Endpoint {
-            id: (*id).to_owned(),
-            address: ([127, 0, 0, 1], 9).into(),
-            ready: true,
-        });
+        let endpoints =
+            ids.iter().map(|id| Endpoint { id: (*id).to_owned(), address: ([127, 0, 0, 1], 9).into(), ready: true });
         let slots = [
             SlotTable { track: Track::Stable, endpoints: endpoints.collect() },
             SlotTable { track: Track::Canary, endpoints: vec![] },
         ];
         let split = protocol::Split::Members([ids.len(), 0]);
-        Table { epoch: 1, version, generation: 1, split, fallback: None, lease_ms: None, slots, settings: Settings::default() }
+        Table {
+            epoch: 1,
+            version,
+            generation: 1,
+            split,
+            fallback: None,
+            lease_ms: None,
+            slots,
+            settings: Settings::default(),
+        }
     }
 
     fn report(id: &str, open: u64) -> InstanceReport {

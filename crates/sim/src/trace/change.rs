@@ -163,7 +163,8 @@ fn created(change: &Change<'_>) -> Option<String> {
         let (was, is) = (change.before.seen.set[slot].total, change.after.seen.set[slot].total);
         let asked = change.told(slot).iter().map(|told| told.desired).max().unwrap_or(0);
         let asked = asked.max(change.before.seen.set[slot].desired);
-        (is > was.max(asked)).then(|| format!("slot {slot} had {was} instances, {asked} were asked for, and there are {is}"))
+        (is > was.max(asked))
+            .then(|| format!("slot {slot} had {was} instances, {asked} were asked for, and there are {is}"))
     })
 }
 

@@ -164,7 +164,8 @@ impl Facts {
             let settled = |table: &&Accepted| table.epoch <= look.run && table.boot < look.boot;
             for table in self.in_use(look.boot).filter(settled) {
                 let counts = [0, 1].map(|slot: usize| table.endpoints[slot].len() as u16);
-                let Some(split) = table.route.splits().find(|split| !shown.iter().any(|of| clipped(*of, counts) == *split))
+                let Some(split) =
+                    table.route.splits().find(|split| !shown.iter().any(|of| clipped(*of, counts) == *split))
                 else {
                     continue;
                 };
@@ -194,7 +195,8 @@ impl Facts {
         for entry in &self.instances {
             let InstanceFact::Stopped { id, slot, open, .. } = &entry.line.what else { continue };
             let boot = entry.line.boot;
-            if let Some(table) = self.in_use(boot).find(|table| table.endpoints[*slot].iter().any(|named| named.id == *id))
+            if let Some(table) =
+                self.in_use(boot).find(|table| table.endpoints[*slot].iter().any(|named| named.id == *id))
             {
                 let what = format!("{id} is told to stop, and version {} names it", table.version);
                 let spots = vec![table.spot.clone(), entry.spot.clone()];

@@ -78,22 +78,32 @@ impl Monitor {
             Monitor::Order => "the lines of an incarnation are whole and in order, and incarnations follow each other",
             Monitor::Decides => "the first key, asked again about what is logged, gives what is logged",
             Monitor::Permits => "the second key, asked again about what is logged, gives what is logged",
-            Monitor::Permitted => "nothing comes of a write that the second key refused, nor of one that nobody asked for",
+            Monitor::Permitted => {
+                "nothing comes of a write that the second key refused, nor of one that nobody asked for"
+            }
             Monitor::Claims => "an incarnation sends nothing before it has fenced the objects",
             Monitor::Answered => "what came of a save or a write is told before the same incarnation decides again",
-            Monitor::Skips => "a status is the one that was saved last; only a death may leave open whether the last save took place",
+            Monitor::Skips => {
+                "a status is the one that was saved last; only a death may leave open whether the last save took place"
+            }
             Monitor::Frozen => "a rollout keeps the plan that it began with",
             Monitor::Counts => "no more instances are healthy than ready, nor ready than there are",
             Monitor::Orders => "what a set was told to have changes only as a write that was sent says",
             Monitor::Created => "instances are created only up to what their set was told to have",
             Monitor::Accepted => "the accepted route changes only by a route write that was sent",
-            Monitor::InForce => "a split comes into force only by a route write that was sent; without one it can only leave",
+            Monitor::InForce => {
+                "a split comes into force only by a route write that was sent; without one it can only leave"
+            }
             Monitor::Acknowledged => {
                 "a confirmed route is unconfirmed only by a route write, or by a table with the same route for other instances"
             }
-            Monitor::Stale => "a view becomes older than the own writes only by a death, an own write, or a silent data plane",
+            Monitor::Stale => {
+                "a view becomes older than the own writes only by a death, an own write, or a silent data plane"
+            }
             Monitor::Busy => "open requests without traffic appear only where traffic was taken away",
-            Monitor::Due => "a timer is due only while it is armed, and stays due for as long as it is armed for the same",
+            Monitor::Due => {
+                "a timer is due only while it is armed, and stays due for as long as it is armed for the same"
+            }
             Monitor::Verdict => "a verdict is about the present step or an earlier one of the same rollout",
             Monitor::Intent => "what people ask for names the present rollout or an earlier one",
             Monitor::Claimed => "the objects are fenced by a claim, and until a death or a conflict",
@@ -102,7 +112,9 @@ impl Monitor {
             Monitor::Versions => "tables are numbered one by one, and those of one generation carry the same route",
             Monitor::Fenced => "nothing of an incarnation takes effect after a later one has",
             Monitor::Sent => "a route reaches the proxy only after its write was decided and permitted",
-            Monitor::Applied => "what the proxy may apply is among the splits that the controller sees in force at the same time",
+            Monitor::Applied => {
+                "what the proxy may apply is among the splits that the controller sees in force at the same time"
+            }
             Monitor::Fallback => "a fallback is taken only where the table has one with a lease",
             Monitor::Named => "an instance is told to stop only when no table that a worker may go by names it",
             Monitor::Drained => "an instance with open requests is told to stop only when its drain deadline was due",

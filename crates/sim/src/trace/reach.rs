@@ -11,14 +11,7 @@ use std::collections::{HashSet, VecDeque};
 
 /// What may happen on one machine: instances come and go and fail, data planes are late, requests stay open. Nobody
 /// scales a set or gives it another revision from outside.
-const HERE: Env = Env {
-    down: true,
-    late: true,
-    busy: true,
-    lazy: true,
-    revisions: 1,
-    ..Env::CALM
-};
+const HERE: Env = Env { down: true, late: true, busy: true, lazy: true, revisions: 1, ..Env::CALM };
 
 /// More states than any change between two looks has been seen to need.
 const MOST: usize = 400_000;
@@ -49,7 +42,8 @@ impl Reach {
         let target = shown(&world, change.after);
         let starts = starts(&world, change);
         let reached = starts.iter().any(|start| search(&world, change, *start, &target));
-        (!reached).then(|| format!("from {:?} the world never comes to {:?}", facts(change.before), facts(change.after)))
+        (!reached)
+            .then(|| format!("from {:?} the world never comes to {:?}", facts(change.before), facts(change.after)))
     }
 }
 

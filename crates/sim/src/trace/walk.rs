@@ -4,8 +4,8 @@ use crate::invariants::Rule;
 use crate::trace::change::{CHECKS, Change, Look, Sent};
 use crate::trace::facts::Facts;
 use crate::trace::monitor::{Finding, Monitor};
-use crate::trace::read::{Entry, Spot};
 use crate::trace::reach;
+use crate::trace::read::{Entry, Spot};
 use crate::trace::writes::{self, Debt};
 use serin_journal::decision::{Came, Choice, Decided, Decision, Permit};
 use serin_rollout::{Event, Observation, Outcome, Plan, Status, WaitingOn, Write, WriteError, decide, permit};
@@ -158,7 +158,11 @@ impl<'a> Walk<'a> {
         self.counted.decisions += 1;
         self.unanswered(spot);
         let Some(plan) = self.plans.get(&decision.plan).cloned() else {
-            return self.find(Monitor::Order, vec![spot.clone()], format!("the plan {} is not in the log", decision.plan));
+            return self.find(
+                Monitor::Order,
+                vec![spot.clone()],
+                format!("the plan {} is not in the log", decision.plan),
+            );
         };
         let look = |seen: &Observation| Look {
             spot: spot.clone(),
@@ -343,7 +347,8 @@ impl<'a> Walk<'a> {
             blind: self.blind,
             table: self.facts.table_between(before.boot, after.boot),
         };
-        let mut found: Vec<_> = CHECKS.iter().filter_map(|(monitor, check)| Some((*monitor, check(&change)?))).collect();
+        let mut found: Vec<_> =
+            CHECKS.iter().filter_map(|(monitor, check)| Some((*monitor, check(&change)?))).collect();
         if found.is_empty() && before.seen != after.seen {
             self.counted.reached += 1;
             found.extend(self.reach.check(&change).map(|what| (Monitor::Reachable, what)));

@@ -102,9 +102,9 @@ impl Debt {
 
     /// The next look. `lowered` is what own writes lowered each set to since the last one.
     pub fn next(&mut self, before: &Observation, after: &Observation, lowered: [Option<u16>; 2], floor: u16) {
-        for slot in 0..2 {
+        for (slot, to) in lowered.into_iter().enumerate() {
             let set = &before.set[slot];
-            let left = match lowered[slot] {
+            let left = match to {
                 Some(to) => usable_of(set).min(set.ready.saturating_sub(set.present().saturating_sub(to))),
                 None => usable_of(set),
             };

@@ -162,7 +162,8 @@ fn a_write_without_permission_is_found() {
     found_by("Invariant(Destruction)", DECISIONS, |pages| {
         let line = lowers(pages);
         let slot = pages.at(line, "/what/decision/choice/ask/resize/slot").as_u64().unwrap();
-        *pages.at(line, "/what/decision/fresh/route/in_force") = json!([{ "members": if slot == 0 { [2, 0] } else { [0, 2] } }]);
+        *pages.at(line, "/what/decision/fresh/route/in_force") =
+            json!([{ "members": if slot == 0 { [2, 0] } else { [0, 2] } }]);
     });
     found_by("Claims", DECISIONS, |pages| {
         let line = pages.all("/what/decision/choice/ask/route", |_| true)[0];
@@ -189,7 +190,8 @@ fn a_route_that_is_not_carried_or_jumps_is_found() {
 
 #[test]
 fn a_save_that_skips_or_that_nothing_allows_is_found() {
-    let saves = |pages: &Pages| pages.all("/what/decision/choice/save/status/phase/step/step", |step| step == &json!(1));
+    let saves =
+        |pages: &Pages| pages.all("/what/decision/choice/save/status/phase/step/step", |step| step == &json!(1));
     found_by("Invariant(Acceptance)", DECISIONS, |pages| {
         let line = saves(pages)[0];
         *pages.at(line, "/what/decision/seen/verdict/1") = json!("inconclusive");

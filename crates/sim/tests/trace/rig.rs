@@ -150,8 +150,14 @@ impl Rig {
     fn decide(&mut self) -> Choice {
         let seen = self.look();
         let choice = Choice::from(&decide(&self.plan, &self.status, &seen));
-        let mut decision =
-            Decision { plan: hash(&self.plan), status: self.status, seen, choice: choice.clone(), fresh: None, permit: None };
+        let mut decision = Decision {
+            plan: hash(&self.plan),
+            status: self.status,
+            seen,
+            choice: choice.clone(),
+            fresh: None,
+            permit: None,
+        };
         if let Choice::Ask(write) = choice {
             let fresh = self.look();
             let answer = permit(&self.plan.limits, &fresh, &write);
