@@ -304,9 +304,6 @@ impl<'a> Walk<'a> {
     }
 
     fn send(&mut self, look: &Look, write: Write, done: bool) {
-        if done {
-            self.debt.landed(&look.seen, look.plan.limits.floor);
-        }
         self.sent.push(Sent { spot: look.spot.clone(), write, done });
     }
 
@@ -338,7 +335,11 @@ impl<'a> Walk<'a> {
             });
             of.min()
         });
-        self.debt.next(&before.seen, &after.seen, lowered, after.plan.limits.floor);
+        let floor = after.plan.limits.floor;
+        self.debt.next(&before.seen, &after.seen, lowered, floor);
+        if !self.sent.is_empty() {
+            self.debt.landed(&after.seen, floor);
+        }
         let change = Change {
             before,
             after,

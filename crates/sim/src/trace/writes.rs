@@ -113,7 +113,8 @@ impl Debt {
         }
     }
 
-    /// A sound write took effect: what its splits miss was missing when it was permitted.
+    /// A write took effect, which was judged when it was permitted: what is missing now was missing then, or was lost
+    /// since.
     pub fn landed(&mut self, seen: &Observation, floor: u16) {
         let missing = missing(seen, floor);
         self.owed = [0, 1].map(|slot: Slot| self.owed[slot].max(missing[slot]));
