@@ -8,6 +8,8 @@ pub use serin_rollout::{Rev, Slot, Split};
 pub enum InstanceFact {
     /// A controller began; it knows no instance yet.
     Began {},
+    /// The file that says what the slots were told to have was gone; what runs was taken up as it is.
+    TakenUp {},
     /// An instance was started.
     Started {
         /// Its name.

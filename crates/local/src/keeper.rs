@@ -89,7 +89,10 @@ impl Keeper {
             return Err(StartError::Moved { has: has.to_string(), wanted: settings.listen.to_string() });
         }
         let client = Client::new(&layout.proxy_socket(), PROXY_ANSWERS);
-        let told = Told::new(layout.instance_facts(), epoch);
+        let mut told = Told::new(layout.instance_facts(), epoch);
+        if orders.is_taken_up() {
+            told.taken_up();
+        }
         Ok(Keeper {
             layout,
             settings,

@@ -23,6 +23,11 @@ impl Told {
         Told { journal: Journal::at(path, BYTES, epoch), began: false, known: BTreeMap::new() }
     }
 
+    /// What runs was taken for what the slots were told to have.
+    pub fn taken_up(&mut self) {
+        self.tell(InstanceFact::TakenUp {});
+    }
+
     /// An instance was started here.
     pub fn started(&mut self, member: &Member) {
         self.known.insert(member.id(), (false, false));

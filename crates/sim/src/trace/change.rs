@@ -12,6 +12,8 @@ pub struct Look {
     pub spot: Spot,
     /// When that was written, in milliseconds since the machine was started.
     pub boot: u64,
+    /// Everything before this moment had happened when it was seen.
+    pub since: u64,
     /// The incarnation.
     pub run: u64,
     /// What was seen.
@@ -48,6 +50,8 @@ pub struct Change<'a> {
     pub blind: bool,
     /// The proxy accepted a table in between, or was started anew.
     pub table: bool,
+    /// The controller that began in between found nothing that says what the sets were told, and took up what ran.
+    pub taken_up: bool,
 }
 
 /// A rule: what is wrong with a change, if anything is.
@@ -92,6 +96,10 @@ impl Change<'_> {
                 may.retain(|_| !sent.done);
                 may.push(Told { rev: Some(rev), desired: to, pinned: pin });
             }
+        }
+        if self.taken_up {
+            may.push(Told { pinned: true, desired: set.total, ..may[0] });
+            may.push(Told { rev: None, desired: 0, pinned: false });
         }
         may
     }

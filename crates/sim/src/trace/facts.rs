@@ -86,6 +86,12 @@ impl Facts {
         self.ended.iter().any(|boot| (from..=to).contains(boot))
     }
 
+    /// Whether a controller took up what ran between these moments, because nothing said what the slots were told.
+    pub fn taken_up_between(&self, from: u64, to: u64) -> bool {
+        let taken = self.instances.iter().filter(|entry| entry.line.what == InstanceFact::TakenUp {});
+        taken.map(|entry| entry.line.boot).any(|boot| (from..=to).contains(&boot))
+    }
+
     /// Every monitor of facts. `routes` are the route writes that were permitted, `looks` all that was seen.
     pub fn check(&self, routes: &[(u64, Sent)], looks: &[Look]) -> Vec<Finding> {
         let mut found = vec![];

@@ -52,6 +52,8 @@ pub struct Walk<'a> {
     /// The statuses that may be the saved one; empty where nothing is known.
     saved: Vec<Status>,
     claimed: bool,
+    /// When the last line was written.
+    last: u64,
     /// What is said of the last write; `None` where nothing is known.
     failed: Option<Option<WriteError>>,
     died: bool,
@@ -79,6 +81,7 @@ impl<'a> Walk<'a> {
             pending: None,
             saved: vec![],
             claimed: false,
+            last: 0,
             failed: None,
             died: false,
             blind: false,
@@ -123,6 +126,7 @@ impl<'a> Walk<'a> {
             Decided::Came(came) => self.came(spot, came),
             Decided::Decision(decision) => self.decision(entry, decision),
         }
+        self.last = entry.line.boot;
     }
 
     /// Another incarnation: what its predecessor did last may have taken effect, or may yet.
@@ -167,12 +171,16 @@ impl<'a> Walk<'a> {
         let look = |seen: &Observation| Look {
             spot: spot.clone(),
             boot: entry.line.boot,
+            since: entry.line.boot,
             run: entry.line.run,
             seen: seen.clone(),
             status: decision.status,
             plan: plan.clone(),
         };
-        let seen = look(&decision.seen);
+        let mut seen = look(&decision.seen);
+        if decision.fresh.is_some() {
+            seen.since = self.last; // the line was written after the second look
+        }
         self.replay(&seen, decision);
         self.status(&seen);
         self.levels(&seen);
@@ -310,7 +318,7 @@ impl<'a> Walk<'a> {
     /// The next observation: every rule about the change is asked.
     fn next(&mut self, after: Look) {
         let floor = after.plan.limits.floor;
-        let before = self.look.take().filter(|before| !self.facts.ended_between(before.boot, after.boot));
+        let before = self.look.take().filter(|before| !self.facts.ended_between(before.since, after.boot));
         match &before {
             None => self.debt = Debt::forgive(&after.seen, floor),
             Some(before) => self.change(before, &after),
@@ -346,11 +354,12 @@ impl<'a> Walk<'a> {
             writes: &self.sent,
             died: self.died,
             blind: self.blind,
-            table: self.facts.table_between(before.boot, after.boot),
+            table: self.facts.table_between(before.since, after.boot),
+            taken_up: self.facts.taken_up_between(before.since, after.boot),
         };
         let mut found: Vec<_> =
             CHECKS.iter().filter_map(|(monitor, check)| Some((*monitor, check(&change)?))).collect();
-        if found.is_empty() && before.seen != after.seen {
+        if found.is_empty() && before.seen != after.seen && !change.taken_up {
             self.counted.reached += 1;
             found.extend(self.reach.check(&change).map(|what| (Monitor::Reachable, what)));
         }
