@@ -266,6 +266,9 @@ impl Stage {
                 eprintln!("{}: | {line}", self.label);
             }
         }
+        if let Err(Stop::Fail(why) | Stop::Skip(why)) = self.trace() {
+            eprintln!("{}: {why}", self.label);
+        }
         self.controller = None;
         let ended = self.ask(&["down", "--purge"], DOWN);
         if !ended.is_ok_and(|said| said.code == Some(0)) {
