@@ -1,5 +1,6 @@
-//! `serin-sim check|mutants|sim|sweep [--quick|--long] [--seed N] [--only NAME]`: the checks of the core, for `cargo
-//! xtask` and for a person; `serin-sim trace DIR`: the monitors over what services wrote down below DIR. The seed is printed first; the last line is the result.
+//! `serin-sim check|mutants|sim|sweep|permit|fuzz-decide [--quick|--long] [--seed N] [--only NAME]`: the checks of the
+//! core, for `cargo xtask` and for a person; `serin-sim trace DIR`: the monitors over what services wrote down below DIR.
+//! The seed is printed first; the last line is the result.
 use serin_sim::check::{self, ConfigReport, Options};
 use serin_sim::mutants;
 use serin_sim::simulator::{self, Stats};
@@ -17,7 +18,8 @@ struct Args {
     dir: Option<String>,
 }
 
-const USAGE: &str = "usage: serin-sim check|mutants|sim|sweep [--quick|--long] [--seed N] [--only NAME]
+const USAGE: &str =
+    "usage: serin-sim check|mutants|sim|sweep|permit|fuzz-decide [--quick|--long] [--seed N] [--only NAME]
        serin-sim trace DIR [--seed N]";
 
 fn parse(mut args: impl Iterator<Item = String>) -> Option<Args> {
@@ -47,6 +49,8 @@ fn main() -> ExitCode {
         "mutants" => mutants(&args),
         "sim" => simulate(&args),
         "sweep" => sweep(&args),
+        "fuzz-decide" => serin_sim::fuzz::perform(args.long, args.seed),
+        "permit" => serin_sim::enumerate::perform(args.long),
         "trace" => trace(&args),
         _ => {
             eprintln!("{USAGE}");
