@@ -8,7 +8,7 @@ use crate::trace::reach;
 use crate::trace::read::{Entry, Spot};
 use crate::trace::writes::{self, Debt};
 use serin_journal::decision::{Came, Choice, Decided, Decision, Permit};
-use serin_rollout::{Event, Observation, Outcome, Plan, Status, WaitingOn, Write, WriteError, decide, permit};
+use serin_rollout::{Event, Observation, Outcome, Plan, Status, Write, WriteError, decide, permit};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -186,7 +186,7 @@ impl<'a> Walk<'a> {
         self.levels(&seen);
         self.next(seen.clone());
         match (&decision.choice, &decision.fresh) {
-            (Choice::Wait(on), _) => self.waits(on),
+            (Choice::Wait(_), _) => self.failed = Some(None),
             (Choice::Save { status, events }, _) => self.saves(&seen, status, events),
             (Choice::Ask(write), Some(fresh)) => {
                 let fresh = look(fresh);
@@ -244,10 +244,6 @@ impl<'a> Walk<'a> {
             self.find(Monitor::Failed, spots(), what);
         }
         self.failed = Some(look.seen.failed);
-    }
-
-    fn waits(&mut self, _: &WaitingOn) {
-        self.failed = Some(None);
     }
 
     fn saves(&mut self, look: &Look, next: &Status, events: &[Event]) {
