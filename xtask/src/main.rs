@@ -19,6 +19,7 @@ mod show;
 mod stage;
 mod suite;
 mod tidy;
+mod trace;
 mod units;
 mod verbs;
 

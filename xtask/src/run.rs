@@ -4,6 +4,7 @@ use crate::guard::Guard;
 use crate::json::Value;
 use crate::options::{Length, Options};
 use crate::process::{Process, Processes};
+use crate::stage::traced::Traced;
 use crate::verbs::Verb;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -38,6 +39,7 @@ pub struct Run {
     scratch: PathBuf,
     facts: Vec<(String, Value)>,
     processes: Option<Processes>,
+    traced: Traced,
     begin: Instant,
     building: Duration,
     last: Option<String>,
@@ -60,6 +62,7 @@ impl Run {
             scratch,
             facts: Vec::new(),
             processes: None,
+            traced: Traced::default(),
             begin: Instant::now(),
             building: Duration::ZERO,
             last: None,
@@ -179,14 +182,24 @@ impl Run {
         }
     }
 
+    /// What all stages of this run are found to have written down.
+    pub fn traced(&self) -> Traced {
+        self.traced.clone()
+    }
+
     /// Whether scratch directories are to be left.
     pub fn keeps(&self) -> bool {
         self.options.keep
     }
 
     /// Ends the run: its scratch directory goes, and its facts and counted time are returned.
-    pub fn finish(self) -> (Vec<(String, Value)>, Duration, Option<String>) {
+    pub fn finish(mut self) -> (Vec<(String, Value)>, Duration, Option<String>) {
         let spent = self.begin.elapsed().saturating_sub(self.building);
+        let (lines, violations) = (self.traced.lines(), self.traced.violations());
+        if lines + violations > 0 {
+            self.fact("traced_lines", lines);
+            self.fact("trace_violations", violations);
+        }
         if self.options.keep {
             self.say(format!("kept {}", self.scratch.display()));
         } else if let Err(e) = std::fs::remove_dir_all(&self.scratch) {

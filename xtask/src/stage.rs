@@ -11,6 +11,7 @@ pub mod dataplane;
 pub mod observed;
 pub mod shims;
 pub mod spec;
+pub mod traced;
 pub mod traffic;
 
 use crate::json::Value;
@@ -37,6 +38,8 @@ pub struct Tools {
     pub serin: PathBuf,
     /// `serin-load`.
     pub load: PathBuf,
+    /// `serin-sim`, which holds against the simulated world what the service writes down.
+    pub sim: PathBuf,
 }
 
 impl Tools {
@@ -49,7 +52,9 @@ impl Tools {
         let mut arguments = vec!["--package", "serin", "--package", "serin-load", "--bins"];
         arguments.extend(release.then_some("--release"));
         run.build(&arguments)?;
-        Ok(Tools { serin: run.built("serin", release), load: run.built("serin-load", release) })
+        run.build(&["--package", "serin-sim"])?;
+        let [serin, load] = ["serin", "serin-load"].map(|name| run.built(name, release));
+        Ok(Tools { serin, load, sim: run.built("serin-sim", false) })
     }
 }
 
@@ -75,6 +80,7 @@ pub struct Stage {
     listen: SocketAddr,
     controller: Option<Process>,
     commands: AtomicU32,
+    traced: traced::Traced,
     keep: bool,
     ended: bool,
 }
@@ -105,6 +111,7 @@ impl Stage {
             listen: spec.listen,
             controller: None,
             commands: AtomicU32::new(0),
+            traced: run.traced(),
             keep: run.keeps(),
             ended: false,
         };
@@ -222,11 +229,13 @@ impl Stage {
         Ok(self.processes.start(command)?)
     }
 
-    /// Ends everything by `serin down --purge`, which must do it alone: whatever it leaves is a failure.
+    /// Runs the monitors over what the service wrote down, then ends everything by `serin down --purge`, which must do it
+    /// alone: whatever it leaves is a failure.
     ///
     /// # Errors
-    /// When it fails, or leaves a shim.
+    /// What the monitors found, or when the end fails, or leaves a shim.
     pub fn end(mut self) -> Result<(), Stop> {
+        self.trace()?;
         let said = self.ask(&["down", "--purge", "--output", "json"], DOWN)?;
         let left = shims::below(&self.place);
         self.ended = said.code == Some(0) && left.is_empty();
@@ -256,6 +265,9 @@ impl Stage {
             for line in &lines[lines.len().saturating_sub(40)..] {
                 eprintln!("{}: | {line}", self.label);
             }
+        }
+        if let Err(Stop::Fail(why) | Stop::Skip(why)) = self.trace() {
+            eprintln!("{}: {why}", self.label);
         }
         self.controller = None;
         let ended = self.ask(&["down", "--purge"], DOWN);

@@ -177,6 +177,12 @@ pub const VERBS: &[Verb] = &[
         perform: crate::model::fuzz_decide,
     },
     Verb {
+        name: "trace",
+        words: "DIR",
+        about: "what services wrote down below a directory, held against the simulated world; every show does so by itself",
+        perform: crate::trace::perform,
+    },
+    Verb {
         name: "bench proxy",
         words: "",
         about: "the proxy's CPU per request, latency and memory beside HAProxy and nginx",

@@ -1,5 +1,6 @@
 //! The loop: observe, decide, save or (observe again, permit, write). It has no opinion about releases.
 use crate::crash::{Boundary, point};
+use crate::diary::Diary;
 use crate::judging::{Judged, Judging, subject};
 use crate::ports::{Clock, Fleet, MetricSource, PortError, Revision, Router};
 use crate::saved::{self, Frozen, Notes, Saved, Wish};
@@ -8,6 +9,7 @@ use crate::store::{Commit, KEEP_ROLLOUTS, RolloutRecord, Store, StoreError};
 use crate::timers::{due, rearm};
 use crate::wording::{About, Fact, Outgoing, text};
 use serin_analysis::Outcome as Found;
+use serin_journal::Journal;
 use serin_rollout::{
     Decision, Event, Observation, Outcome, Rev, Status, Verdict, WaitingOn, Write, WriteError, decide, other, permit,
 };
@@ -33,6 +35,8 @@ pub struct Parts<F, R, M, C> {
     pub metrics: M,
     /// The time.
     pub clock: C,
+    /// Where decisions are written down.
+    pub journal: Journal,
 }
 
 /// Runs the releases of one service. Whoever owns it calls [`Driver::round`] again and again; all commands go through
@@ -50,6 +54,7 @@ pub struct Driver<F, R, M, C> {
     looked: Option<Observation>,
     /// What it waits for, and since when on the wall clock.
     waiting: Option<(WaitingOn, u64)>,
+    diary: Diary,
     publish: watch::Sender<Option<Arc<Snapshot>>>,
 }
 
@@ -75,8 +80,10 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
     ///
     /// # Errors
     /// A store that cannot be read.
-    pub fn new(parts: Parts<F, R, M, C>) -> Result<Self, StoreError> {
+    pub fn new(mut parts: Parts<F, R, M, C>) -> Result<Self, StoreError> {
         let saved = Saved::load(&parts.store)?;
+        let journal = std::mem::replace(&mut parts.journal, Journal::off());
+        let diary = Diary::new(journal, &parts.service);
         let publish = watch::Sender::new(None);
         Ok(Driver {
             parts,
@@ -87,6 +94,7 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
             doubtful: false,
             looked: None,
             waiting: None,
+            diary,
             publish,
         })
     }
@@ -136,19 +144,28 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
         for _ in 0..DECISIONS {
             let Some(saved) = &self.saved else { return Ok(None) };
             let (plan, status) = (saved.plan().clone(), saved.status);
-            let seen = self.observe().await.map_err(RoundError::Observe)?;
+            let seen = self.look().await?;
             let decision = decide(&plan, &status, &seen);
-            self.looked = Some(seen);
             match decision {
                 Decision::Wait(on) => {
+                    self.diary.decided(&self.parts.clock, (&plan, &status, &seen), &decision, None);
+                    self.looked = Some(seen);
                     self.failed = None;
                     self.renew().await;
                     return Ok(Some(on));
                 }
-                Decision::Save(next, events) => self.save(next, &events)?,
+                Decision::Save(next, ref events) => {
+                    self.diary.decided(&self.parts.clock, (&plan, &status, &seen), &decision, None);
+                    self.looked = Some(seen);
+                    let saved = self.save(next, events);
+                    self.diary.saved(&self.parts.clock, &saved);
+                    saved?;
+                }
                 Decision::Ask(write) => {
-                    let fresh = self.observe().await.map_err(RoundError::Observe)?;
+                    let fresh = self.look().await?;
                     let permitted = permit(&plan.limits, &fresh, &write);
+                    let asked = Some((&fresh, permitted.into()));
+                    self.diary.decided(&self.parts.clock, (&plan, &status, &seen), &decision, asked);
                     self.looked = Some(fresh);
                     if let Err(refusal) = permitted {
                         self.failed = Some(WriteError::Refused(refusal));
@@ -164,6 +181,14 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
             }
         }
         Ok(None)
+    }
+
+    async fn look(&mut self) -> Result<Observation, RoundError> {
+        let seen = self.observe().await;
+        if let Err(error) = &seen {
+            self.diary.blind(&self.parts.clock, error);
+        }
+        seen.map_err(RoundError::Observe)
     }
 
     /// A renewal that fails is no error: the data plane then does what it is for.
@@ -187,7 +212,9 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
                 }
             }
             Write::Resize { slot, to, rev, pin } => {
-                let revision = self.revision(rev)?;
+                let revision = self.revision(rev);
+                self.diary.unsent(&self.parts.clock, &revision);
+                let revision = revision?;
                 self.parts.fleet.resize(slot, to, &revision, pin).await
             }
             Write::Route(route) => {
@@ -197,6 +224,7 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
             Write::Rewrite { .. } => Err(PortError::Failed("this platform never rewrites a set".into())),
         };
         point(Boundary::AfterSend);
+        self.diary.answered(&self.parts.clock, &done);
         match done {
             Ok(()) => {
                 self.claimed |= write == Write::Claim;

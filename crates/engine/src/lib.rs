@@ -9,6 +9,7 @@
 //! controller that cannot save does not write, and does not renew: the data plane then returns to its fallback.
 mod commands;
 mod crash;
+mod diary;
 mod driver;
 mod judging;
 mod ports;

@@ -6,9 +6,11 @@ use serin_engine::{
     Answer, Clock, Command, Driver, Fleet, InstanceSeen, MetricSource, Order, Ordered, Parts, PortError, Revision,
     Router, RouterSeen,
 };
+use serin_journal::decision::{Choice, Decided, Permit};
+use serin_journal::{DECISIONS, Journal, Line};
 use serin_rollout::{
     Accept, OnAbort, Outcome, Pair, Phase, Plan, Preset, Rev, Route, RouteSeen, SetSeen, Slot, Split, StepKey,
-    WaitingOn, WeightStep,
+    WaitingOn, WeightStep, decide, permit,
 };
 use std::cell::RefCell;
 use std::path::Path;
@@ -155,7 +157,8 @@ type Tested = Driver<Port, Port, Port, Port>;
 fn driver(port: &Port, dir: &Path) -> Tested {
     let store = Arc::new(Store::open(dir.join("store.redb")).unwrap());
     let (fleet, router, metrics, clock) = (port.clone(), port.clone(), port.clone(), port.clone());
-    Driver::new(Parts { service: "shop".into(), store, fleet, router, metrics, clock }).unwrap()
+    let journal = Journal::at(dir.join(DECISIONS), 1 << 24, store.epoch());
+    Driver::new(Parts { service: "shop".into(), store, fleet, router, metrics, clock, journal }).unwrap()
 }
 
 fn plan(manual: bool) -> Plan {
@@ -426,4 +429,69 @@ async fn an_aborted_canary_that_is_to_be_kept_stays_without_traffic() {
     assert!(matches!(driver.command(&abort, key(&driver), "me").unwrap(), Answer::Done(_)));
     rest(&mut driver, &port).await;
     assert_eq!(port.0.borrow().sets[1].desired, 0);
+}
+
+/// What the decision log of a service holds.
+fn decided(dir: &Path) -> Vec<Decided> {
+    let text = std::fs::read_to_string(dir.join(DECISIONS)).unwrap();
+    text.lines().map(|line| serde_json::from_str::<Line<Decided>>(line).unwrap().what).collect()
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn every_decision_is_written_down_so_that_it_can_be_made_again() {
+    let (port, dir) = (Port::new(), tempfile::tempdir().unwrap());
+    let mut driver = serving(&port, dir.path()).await;
+    driver.deploy(&order(2, plan(false))).await.unwrap();
+    rest(&mut driver, &port).await;
+    let lines = decided(dir.path());
+    let mut plans = std::collections::BTreeMap::new();
+    let (mut saves, mut writes) = (0, 0);
+    for (at, line) in lines.iter().enumerate() {
+        match line {
+            Decided::Plan { hash, plan } => drop(plans.insert(hash.clone(), plan.clone())),
+            Decided::Decision(told) => {
+                let plan = &plans[&told.plan];
+                assert_eq!(Choice::from(&decide(plan, &told.status, &told.seen)), told.choice);
+                if let (Choice::Ask(write), Some(fresh)) = (&told.choice, &told.fresh) {
+                    assert_eq!(Some(Permit::from(permit(&plan.limits, fresh, write))), told.permit);
+                }
+                let waits = matches!(told.choice, Choice::Wait(_)) || matches!(told.permit, Some(Permit::Refused(_)));
+                assert_eq!(waits, !matches!(lines.get(at + 1), Some(Decided::Came(_))), "line {}", at + 1);
+                saves += u32::from(matches!(told.choice, Choice::Save { .. }));
+                writes += u32::from(told.permit == Some(Permit::Allowed));
+            }
+            Decided::Began { .. } | Decided::Came(_) | Decided::Blind { .. } => {}
+        }
+    }
+    assert!(saves > 8 && writes > 8, "{saves} saves, {writes} writes");
+    assert!(port.0.borrow().writes <= writes, "nothing is written that is not in the log");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_service_at_rest_writes_nothing_down_and_one_that_sees_nothing_says_so_once() {
+    let (port, dir) = (Port::new(), tempfile::tempdir().unwrap());
+    let mut driver = serving(&port, dir.path()).await;
+    let before = decided(dir.path()).len();
+    for _ in 0..5 {
+        driver.round().await.unwrap();
+        port.second();
+    }
+    assert_eq!(decided(dir.path()).len(), before);
+    port.0.borrow_mut().unreachable = true;
+    for _ in 0..5 {
+        assert!(driver.round().await.is_err());
+    }
+    let lines = decided(dir.path());
+    assert_eq!(lines[before..], [Decided::Blind { why: "nobody answers".into() }]);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_log_that_cannot_be_written_stands_in_nobodys_way() {
+    let (port, dir) = (Port::new(), tempfile::tempdir().unwrap());
+    std::fs::create_dir(dir.path().join(DECISIONS)).unwrap();
+    let mut driver = serving(&port, dir.path()).await;
+    driver.deploy(&order(2, plan(false))).await.unwrap();
+    rest(&mut driver, &port).await;
+    let status = *driver.status().unwrap();
+    assert_eq!(status.rev[status.good], Some(Rev(2)));
 }

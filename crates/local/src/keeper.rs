@@ -6,6 +6,7 @@ use crate::member::{self, Badge, Member};
 use crate::order::{Order, Orders};
 use crate::proxy;
 use crate::table::{Content, InForce};
+use crate::told::Told;
 use serin_engine::{InstanceSeen, PortError, Revision, RouterSeen};
 use serin_proxy::protocol::{Endpoint, Report};
 use serin_proxy::{Client, ClientError};
@@ -43,6 +44,7 @@ pub struct Keeper {
     not_before: Pair<Option<Instant>>,
     runnable: Read,
     cgroups: Cgroups,
+    told: Told,
 }
 
 /// Reads what a revision runs from its stored content.
@@ -87,6 +89,10 @@ impl Keeper {
             return Err(StartError::Moved { has: has.to_string(), wanted: settings.listen.to_string() });
         }
         let client = Client::new(&layout.proxy_socket(), PROXY_ANSWERS);
+        let mut told = Told::new(layout.instance_facts(), epoch);
+        if orders.is_taken_up() {
+            told.taken_up();
+        }
         Ok(Keeper {
             layout,
             settings,
@@ -106,6 +112,7 @@ impl Keeper {
             not_before: [None, None],
             runnable,
             cgroups,
+            told,
         })
     }
 
@@ -168,6 +175,7 @@ impl Keeper {
             }
         }
         self.members.values_mut().for_each(Member::look);
+        self.told.look(&self.members);
         Ok(())
     }
 
@@ -200,6 +208,7 @@ impl Keeper {
         let instance: Instance = member::create(&self.layout, &badge, &self.settings.service, &self.cgroups)?;
         let mut member = Member::begin(instance)?;
         member.look();
+        self.told.started(&member);
         self.members.insert(member.id(), member);
         Ok(())
     }
@@ -289,17 +298,20 @@ impl Keeper {
     fn stop_surplus(&mut self) {
         let Ok(report) = &self.report else { return };
         let confirmed = |(version, _): &&(u64, Content)| report.acknowledged >= *version;
-        let Some((_, content)) = self.applied.as_ref().filter(confirmed) else { return };
+        let Some((version, content)) = self.applied.as_ref().filter(confirmed) else { return };
         for slot in 0..2 {
-            let kept = usize::from(self.orders.of(slot).desired);
+            let desired = self.orders.of(slot).desired;
+            let kept = usize::from(desired);
             let surplus: Vec<String> = self.ordered(slot).into_iter().skip(kept).map(Member::id).collect();
             for id in surplus {
                 let named = content.endpoints.iter().flatten().any(|endpoint| endpoint.id == id);
                 if let Some(member) = self.members.get_mut(&id)
                     && !named
-                    && let Err(why) = member.stop()
                 {
-                    self.trouble[slot] = Some(why);
+                    match member.stop() {
+                        Ok(()) => self.told.stopped(member, desired, *version),
+                        Err(why) => self.trouble[slot] = Some(why),
+                    }
                 }
             }
         }

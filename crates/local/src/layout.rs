@@ -23,6 +23,16 @@ impl Layout {
         self.dir.join("store.redb")
     }
 
+    /// The controller's decisions, for whoever asks why.
+    pub fn decisions(&self) -> PathBuf {
+        self.dir.join(serin_journal::DECISIONS)
+    }
+
+    /// What the controller did with instances, likewise.
+    pub fn instance_facts(&self) -> PathBuf {
+        self.dir.join(serin_journal::INSTANCES)
+    }
+
     /// The controller's API.
     pub fn socket(&self) -> PathBuf {
         self.dir.join("control.sock")

@@ -17,6 +17,7 @@ mod order;
 mod ports;
 mod proxy;
 mod table;
+mod told;
 
 pub use config::{Health, Runnable, Settings};
 pub use down::{Down, down};

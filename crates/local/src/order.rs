@@ -39,23 +39,36 @@ struct Content {
 pub(crate) struct Orders {
     path: PathBuf,
     content: Content,
+    taken_up: bool,
 }
 
 impl Orders {
     /// Reads them. Where there is no file, the slots have what runs: a file that is lost is no order to stop anything.
     pub fn open(layout: &Layout) -> Result<Orders, String> {
         let path = layout.orders();
-        let content = match std::fs::read(&path) {
-            Ok(text) => serde_json::from_slice(&text).map_err(|error| {
-                format!(
-                    "{} cannot be understood: {error}; move that file away, then what runs is taken up as it is",
-                    path.display()
-                )
-            })?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => of_living(layout)?,
+        let (content, taken_up) = match std::fs::read(&path) {
+            Ok(text) => {
+                let read = serde_json::from_slice(&text).map_err(|error| {
+                    format!(
+                        "{} cannot be understood: {error}; move that file away, then what runs is taken up as it is",
+                        path.display()
+                    )
+                })?;
+                (read, false)
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let living = of_living(layout)?;
+                let some = living.slots.iter().any(|order| order.desired > 0);
+                (living, some)
+            }
             Err(error) => return Err(format!("{} cannot be read: {error}", path.display())),
         };
-        Ok(Orders { path, content })
+        Ok(Orders { path, content, taken_up })
+    }
+
+    /// Whether the file was gone, and what runs was taken for what the slots were told.
+    pub fn is_taken_up(&self) -> bool {
+        self.taken_up
     }
 
     pub fn of(&self, slot: Slot) -> &Order {

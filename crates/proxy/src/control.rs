@@ -2,6 +2,7 @@
 use crate::clock::boot_ms;
 use crate::counters::Front;
 use crate::disk::{self, Kept};
+use crate::facts::Facts;
 use crate::protocol::{Circuit, Denial, FallingBack, Report, Request, Response, Table};
 use crate::registry::Registry;
 use crate::worker::{Order, Seen, Shared};
@@ -10,12 +11,16 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Release};
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc::UnboundedSender;
 
 /// The longest line that is read.
 const MAX_LINE: u64 = 16 * 1024 * 1024;
+
+/// From one look for facts to the next.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// A worker as the control thread has it.
 pub(crate) struct Hand {
@@ -33,14 +38,16 @@ pub(crate) struct Control {
     draining: bool,
     /// Up to here, what left the table is marked as withdrawn.
     settled: u64,
+    facts: Facts,
 }
 
 impl Control {
     /// Starts with what was kept; the lease begins anew.
     pub(crate) fn new(dir: &Path, kept: Kept, hands: Vec<Hand>, shared: Arc<Shared>) -> Control {
         let registry = Registry::new(hands.len());
+        let (dir, facts) = (dir.to_owned(), Facts::new(dir));
         let mut control =
-            Control { dir: dir.to_owned(), table: None, registry, hands, shared, draining: false, settled: 0, kept };
+            Control { dir, table: None, registry, hands, shared, draining: false, settled: 0, facts, kept };
         control.shared.heard.store(boot_ms(), Release);
         if let Some(table) = control.kept.table.clone() {
             control.enforce(table);
@@ -52,6 +59,7 @@ impl Control {
     fn enforce(&mut self, table: Table) {
         self.extend_lease(table.lease_ms);
         let table = Arc::new(table);
+        self.facts.table(&table);
         for (hand, plan) in self.hands.iter().zip(self.registry.plan(&table)) {
             // a worker that is gone has drained
             let _ = hand.orders.send(Order::Table(plan));
@@ -152,15 +160,32 @@ impl Control {
         {
             self.registry.withdraw_others(table);
             self.settled = slowest;
+            self.facts.acknowledged(slowest);
         }
         slowest
+    }
+
+    /// Writes down what has changed since the last look.
+    fn look(&mut self) {
+        self.acknowledged();
+        let broken = [0, 1].map(|slot| self.hands.iter().any(|h| h.seen.front.broken_since[slot].load(Acquire) > 0));
+        self.facts.now(self.lapsed(boot_ms()), broken);
+        if self.facts.awaits_quiet() {
+            self.facts.open(&self.registry.open(self.table.as_deref()));
+        }
+    }
+
+    /// Whether the fallback is in force because the lease was not renewed.
+    fn lapsed(&self, now: u64) -> bool {
+        let until = self.shared.lease_until.load(Acquire);
+        now >= until && self.table.as_ref().is_some_and(|table| table.fallback.is_some())
     }
 
     fn report(&mut self) -> Report {
         let acknowledged = self.acknowledged();
         let (now, until) = (boot_ms(), self.shared.lease_until.load(Acquire));
+        let lapsed = self.lapsed(now);
         let table = self.table.as_deref();
-        let lapsed = now >= until && table.is_some_and(|t| t.fallback.is_some());
         let fronts = || self.hands.iter().map(|h| &h.seen.front);
         let circuit = |slot: usize| {
             let broken = || fronts().map(|f| (f.broken_since[slot].load(Acquire), f)).filter(|b| b.0 > 0);
@@ -190,6 +215,16 @@ impl Control {
     }
 }
 
+/// Looks for facts until the task is dropped.
+pub(crate) async fn look(control: Rc<RefCell<Control>>) {
+    let mut tick = tokio::time::interval(LOOK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        control.borrow_mut().look();
+    }
+}
+
 /// Accepts controllers until the task is dropped.
 pub(crate) async fn serve(control: Rc<RefCell<Control>>, listener: UnixListener) {
     loop {
@@ -197,7 +232,7 @@ pub(crate) async fn serve(control: Rc<RefCell<Control>>, listener: UnixListener)
             Ok((stream, _)) => {
                 tokio::task::spawn_local(converse(control.clone(), stream));
             }
-            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
 }

@@ -10,6 +10,7 @@ mod control;
 pub mod counters;
 mod disk;
 mod exchange;
+mod facts;
 pub mod http;
 mod process;
 pub mod protocol;

@@ -81,6 +81,7 @@ pub fn run(options: Options) -> Result<(), ProxyError> {
     let count = threads.len();
     let tasks = LocalSet::new();
     tasks.spawn_local(control::serve(control.clone(), socket));
+    tasks.spawn_local(control::look(control.clone()));
     let died = runtime.block_on(tasks.run_until(async {
         let [mut terminate, mut interrupt] = stop;
         let early = tokio::select! {

@@ -15,6 +15,8 @@ pub struct Arguments {
     pub only: Option<String>,
     /// How many threads, instead of one for each core.
     pub threads: Option<usize>,
+    /// Where the journals are.
+    pub dir: Option<String>,
 }
 
 /// The verbs.
@@ -34,6 +36,8 @@ pub enum Verb {
     Permit,
     /// Drawn views of reached states.
     FuzzDecide,
+    /// What services wrote down.
+    Trace,
 }
 
 /// Who writes in a system with one key.
@@ -58,6 +62,7 @@ impl Verb {
             Verb::Sweep => "sweep",
             Verb::Permit => "permit",
             Verb::FuzzDecide => "fuzz-decide",
+            Verb::Trace => "trace",
         }
     }
 }
@@ -71,6 +76,7 @@ usage: serin-sim check [--writer any|decide] [--only NAME]   every reachable sta
        serin-sim sweep                                       a death at every action of every release
        serin-sim permit                                      the second key on every input of a size
        serin-sim fuzz-decide [--seed N]                      both keys on drawn views of reached states
+       serin-sim trace DIR                                   the rules over what services wrote down below DIR
   each with [--quick|--long] [--threads N]; UPDATE=1 serin-sim check writes pinned.txt anew";
 
 /// Reads what follows the program's name.
@@ -86,10 +92,11 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Arguments, String
         Some("sweep") => Verb::Sweep,
         Some("permit") => Verb::Permit,
         Some("fuzz-decide") => Verb::FuzzDecide,
+        Some("trace") => Verb::Trace,
         Some(other) => return Err(format!("there is no verb {other:?}")),
         None => return Err("there is no verb".to_owned()),
     };
-    let mut parsed = Arguments { verb, long: false, seed: 1, seeds: None, only: None, threads: None };
+    let mut parsed = Arguments { verb, long: false, seed: 1, seeds: None, only: None, threads: None, dir: None };
     while let Some(option) = args.next() {
         let mut value = || args.next().ok_or(format!("{option} needs a value"));
         match (option.as_str(), parsed.verb) {
@@ -101,8 +108,12 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Arguments, String
             ("--only", Verb::Check(_) | Verb::Cross | Verb::Mutants) => parsed.only = Some(value()?),
             ("--cross", Verb::Check(None)) => parsed.verb = Verb::Cross,
             ("--writer", Verb::Check(None)) => parsed.verb = Verb::Check(Some(writer(&value()?)?)),
+            (dir, Verb::Trace) if parsed.dir.is_none() && !dir.starts_with('-') => parsed.dir = Some(dir.to_owned()),
             _ => return Err(format!("{option} does not belong here")),
         }
+    }
+    if parsed.verb == Verb::Trace && parsed.dir.is_none() {
+        return Err("trace needs the directory of the journals".to_owned());
     }
     Ok(parsed)
 }
@@ -150,6 +161,8 @@ mod tests {
             "sim --only x",
             "sim --seeds many",
             "sim extra",
+            "trace",
+            "trace one two",
         ] {
             assert!(of(line).is_err(), "{line}");
         }

@@ -13,6 +13,7 @@
 //! * [`sweep`]: a death at every single action of a release;
 //! * [`mod@enumerate`]: the second key on every input of a size;
 //! * [`fuzz`]: both keys on drawn views of states that were reached;
+//! * [`trace`]: whether the real world does only what this one offers;
 //! * [`mutants`]: the checker's own test.
 #![forbid(unsafe_code)]
 
@@ -44,4 +45,5 @@ pub mod story;
 pub mod subject;
 pub mod sweep;
 pub mod table;
+pub mod trace;
 pub mod world;

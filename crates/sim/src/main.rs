@@ -9,7 +9,8 @@ use serin_sim::progress::Screen;
 use serin_sim::seeds::{self, Seeds};
 use serin_sim::simulator::Stats;
 use serin_sim::subject::Subject;
-use serin_sim::sweep;
+use serin_sim::{sweep, trace};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Verb::Sweep => sweep(&args),
         Verb::Permit => serin_sim::enumerate::perform(args.long),
         Verb::FuzzDecide => serin_sim::fuzz::perform(args.long, args.seed),
+        Verb::Trace => trace(&args),
     };
     let result = if sound { "PASS" } else { "FAIL" };
     println!("{} {result} {keys} secs={:.1}", args.verb.label(), began.elapsed().as_secs_f64());
@@ -181,4 +183,40 @@ fn sweep(args: &Arguments) -> (bool, String) {
     }
     let failures = swept.failures.len();
     (failures == 0 && swept.cases > 0, format!("actions={} cases={} failures={failures}", swept.actions, swept.cases))
+}
+
+/// So many findings are told in full.
+const TOLD: usize = 20;
+
+fn trace(args: &Arguments) -> (bool, String) {
+    let dir = args.dir.as_deref().unwrap_or_default();
+    let report = match trace::trace(Path::new(dir)) {
+        Ok(report) => report,
+        Err(why) => {
+            eprintln!("{why}");
+            return (false, "dirs=1 services=0 lines=0 malformed=1".to_owned());
+        }
+    };
+    for finding in report.findings.iter().take(TOLD) {
+        eprintln!("{finding}");
+    }
+    let counted = &report.counted;
+    let keys = format!(
+        "dirs=1 services={} lines={} torn={} decisions={} saves={} writes={} refused={} facts={} changes={} reached={} rollouts={} promoted={} returned={} violations={}",
+        report.services,
+        report.lines,
+        report.torn,
+        counted.decisions,
+        counted.saves,
+        counted.writes,
+        counted.refused,
+        report.facts,
+        counted.changes,
+        counted.reached,
+        counted.started,
+        counted.promoted,
+        counted.returned,
+        report.findings.len(),
+    );
+    (report.is_sound(), keys)
 }

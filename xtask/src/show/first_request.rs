@@ -99,7 +99,7 @@ fn from_clone(run: &mut Run, tools: &Tools) -> Result<(Duration, Duration), Stop
     run.must(cargo.env("CARGO_TARGET_DIR", clone.join("target")))?;
     let built = begin.elapsed();
     let serin = clone.join("target/release/serin");
-    let tools = Tools { serin: must_exist(&serin)?.to_owned(), load: tools.load.clone() };
+    let tools = Tools { serin: must_exist(&serin)?.to_owned(), ..tools.clone() };
     let mut spec = spec(&tools, "cloned");
     let mut stage = Stage::set(run, &tools, &mut spec)?;
     stage.serve_with(&[])?;

@@ -6,6 +6,7 @@ use crate::cli::{Output, exit};
 use crate::config::Spec;
 use serin_engine::store::{OpenError, Store};
 use serin_engine::{Driver, Ordered, Parts, Snapshot, SystemClock};
+use serin_journal::Journal;
 use serin_local::{Keeper, Layout, LocalFleet, LocalMetrics, LocalRouter, ports};
 use serin_rollout::WaitingOn;
 use std::io::ErrorKind;
@@ -20,6 +21,9 @@ const BUSY: Duration = Duration::from_millis(100);
 const IDLE: Duration = Duration::from_millis(200);
 /// What does not work is said when it has not worked for this long: a proxy needs a moment to start.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The decision log keeps at most twice this.
+const DECISIONS_BYTES: u64 = 16 * 1024 * 1024;
 
 type Local = Driver<LocalFleet, LocalRouter, LocalMetrics, SystemClock>;
 
@@ -58,6 +62,7 @@ async fn serve(job: &Job) -> Result<(), Stopped> {
         router,
         metrics: metrics.clone(),
         clock: SystemClock,
+        journal: Journal::at(layout.decisions(), DECISIONS_BYTES, store.epoch()),
     };
     let mut driver = Driver::new(parts).map_err(|error| error.to_string()).map_err(stopped(""))?;
     let told = Told::new(job.output, *store.subscribe().borrow());
