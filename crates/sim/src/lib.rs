@@ -9,6 +9,7 @@
 //! * [`quiet`]: what comes about in the end;
 //! * [`bfs`] and [`lite`]: every state of small worlds, in [`configs`];
 //! * [`simulator`]: random ways through large ones;
+//! * [`play`]: one release on a virtual clock, under a scenario;
 //! * [`sweep`]: a death at every single action of a release;
 //! * [`mutants`]: the checker's own test.
 #![forbid(unsafe_code)]
@@ -24,6 +25,7 @@ pub mod foreign;
 pub mod invariants;
 pub mod lite;
 pub mod mutants;
+pub mod play;
 pub mod quiet;
 pub mod simulator;
 pub mod state;
