@@ -11,8 +11,9 @@ use serin_rollout::{
 
 /// Milliseconds between two looks.
 const LOOK_MS: u64 = 100;
-/// A wait is told when it has lasted for so long.
+/// A wait is told when it has lasted for so long; a step's hold, which everybody expects, later.
 const TOLD_MS: u64 = 5_000;
+const HOLD_TOLD_MS: u64 = 30_000;
 /// As production's driver: so many decisions in one round mean that nothing changes.
 const DECISIONS: usize = 64;
 
@@ -21,6 +22,13 @@ struct Waiting {
     on: WaitingOn,
     since: u64,
     told: bool,
+}
+
+impl Waiting {
+    /// When it is told.
+    fn told_at(&self) -> u64 {
+        self.since + if self.on == WaitingOn::Bake { HOLD_TOLD_MS } else { TOLD_MS }
+    }
 }
 
 /// What the controller knows, and what became of it.
@@ -118,7 +126,7 @@ impl<E: Engine> Stage<'_, E> {
 
     fn plan_next_look(&mut self) {
         let status = self.status();
-        let told = self.controller.waiting.as_ref().filter(|waiting| !waiting.told).map(|w| w.since + TOLD_MS);
+        let told = self.controller.waiting.as_ref().filter(|waiting| !waiting.told).map(Waiting::told_at);
         let healthy = Some(self.healthy_at(status.proven));
         let moments = [self.engine.next_due(self.now), self.engine.next_look(&status, self.now), told, healthy];
         if let Some(at) = moments.into_iter().flatten().filter(|at| *at > self.now).min() {
@@ -197,7 +205,7 @@ impl<E: Engine> Stage<'_, E> {
             (Some(_), false) => 0,
             (None, _) => controller.attempt,
         };
-        controller.refused = false;
+        (controller.refused, controller.waiting) = (false, None);
         for event in events {
             if let Event::Ended(outcome, why) = event {
                 self.controller.ended = Some((*outcome, *why));
@@ -254,8 +262,8 @@ impl<E: Engine> Stage<'_, E> {
         }
         match &mut self.controller.waiting {
             Some(waiting) if waiting.on == on => {
-                let tells = !waiting.told && now >= waiting.since + TOLD_MS && on != WaitingOn::Nothing;
-                waiting.told |= now >= waiting.since + TOLD_MS;
+                let tells = !waiting.told && now >= waiting.told_at() && on != WaitingOn::Nothing;
+                waiting.told |= now >= waiting.told_at();
                 if tells {
                     let (text, deadline) = self.wait_in_words();
                     let changed = self.changed;

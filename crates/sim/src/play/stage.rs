@@ -387,8 +387,9 @@ impl<'a, E: Engine> Stage<'a, E> {
         let ready = |stage: &Self, track| stage.slot_of(&sets, track).filter(|k| sets[*k].ready > 0);
         let found = self.trouble.losses.iter().position(|track| ready(self, *track).is_some());
         if let Some(at) = found
-            && let Some(k) = ready(self, self.trouble.losses.remove(at))
+            && let Some(k) = ready(self, self.trouble.losses[at])
         {
+            self.trouble.losses.remove(at);
             let roads = self.roads();
             self.traffic.break_off(&mut self.random, &roads, k);
             self.happen(Happening::Down(k as u8));
