@@ -9,6 +9,7 @@
 //! * [`quiet`]: what comes about in the end;
 //! * [`bfs`] and [`lite`]: every state of small worlds, in [`configs`];
 //! * [`simulator`]: random ways through large ones;
+//! * [`explore`]: every state of a plan that somebody has;
 //! * [`play`]: one release on a virtual clock, under a scenario;
 //! * [`sweep`]: a death at every single action of a release;
 //! * [`mutants`]: the checker's own test.
@@ -21,6 +22,7 @@ pub mod choice;
 pub mod configs;
 pub mod coverage;
 pub mod env;
+pub mod explore;
 pub mod foreign;
 pub mod invariants;
 pub mod lite;

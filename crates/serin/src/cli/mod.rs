@@ -29,7 +29,7 @@ pub mod simulate;
 mod status;
 mod terminal;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tree;
 mod weight;
 
