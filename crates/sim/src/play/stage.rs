@@ -299,7 +299,8 @@ impl<'a, E: Engine> Stage<'a, E> {
 
     fn next_moment(&self) -> u64 {
         let strike = self.trouble.pending.first().map(|strike| strike.at_ms);
-        let moments = [self.next_but_looks(), self.controller.look_at, strike, Some(self.changed + STILL_MS)];
+        let still = Some(self.changed + STILL_MS).filter(|at| *at > self.now);
+        let moments = [self.next_but_looks(), self.controller.look_at, strike, still, Some(LONGEST_MS)];
         moments.into_iter().flatten().min().unwrap_or(LONGEST_MS).max(self.now + 1)
     }
 
