@@ -290,7 +290,7 @@ fn attempt_of(status: &Status) -> Option<u16> {
         Phase::Step(InStep { attempt, .. })
         | Phase::Settling { attempt, .. }
         | Phase::Parked { attempt, .. }
-        | Phase::Halted { from: Interrupted::Step { attempt, .. } } => Some(attempt),
+        | Phase::Halted { from: Interrupted::Step { attempt, .. } | Interrupted::Home { attempt, .. } } => Some(attempt),
         Phase::Idle | Phase::Back { .. } | Phase::Halted { from: Interrupted::Back { .. } } => None,
     }
 }
@@ -306,7 +306,7 @@ fn with_attempt(status: Status, real: u16) -> Status {
         Phase::Step(InStep { attempt, .. })
         | Phase::Settling { attempt, .. }
         | Phase::Parked { attempt, .. }
-        | Phase::Halted { from: Interrupted::Step { attempt, .. } } => *attempt = real,
+        | Phase::Halted { from: Interrupted::Step { attempt, .. } | Interrupted::Home { attempt, .. } } => *attempt = real,
         Phase::Idle | Phase::Back { .. } | Phase::Halted { from: Interrupted::Back { .. } } => {}
     }
     status

@@ -71,7 +71,7 @@ fn exit_code(played: &Played) -> u8 {
 /// Why it went back, as the history has it.
 fn reason(played: &Played) -> Option<&str> {
     played.lines.iter().rev().find_map(|line| match &line.what {
-        What::Event(Event::GoingBack(_) | Event::Halted(_), text) => Some(text.as_str()),
+        What::Event(Event::GoingBack(_) | Event::Halted(_) | Event::CopyFailed(_), text) => Some(text.as_str()),
         What::Event(..)
         | What::Judged(_)
         | What::Waits(..)

@@ -92,7 +92,7 @@ fn name(track: Track) -> &'static str {
 fn sentence(line: &Line, job: &Job, paint: Paint) -> String {
     match &line.what {
         What::Event(event, text) => match event {
-            Event::GoingBack(_) | Event::Halted(_) => paint.red(text),
+            Event::GoingBack(_) | Event::Halted(_) | Event::CopyFailed(_) => paint.red(text),
             Event::Lost(_) | Event::Replaced(_) | Event::Adopted(_) => paint.yellow(text),
             Event::Promoted(_) => paint.green(text),
             Event::Serving(_)
@@ -102,6 +102,8 @@ fn sentence(line: &Line, job: &Job, paint: Paint) -> String {
             | Event::Overridden(..)
             | Event::Skipped(..)
             | Event::WindowClosed
+            | Event::Copying(_)
+            | Event::Copied(_)
             | Event::Recovered(_)
             | Event::Parked(_)
             | Event::Resumed(_)
