@@ -12,6 +12,11 @@ fn serin(verb: &str, file: &Path, rest: &[&str]) -> Output {
     command.output().expect("serin runs")
 }
 
+fn guide() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guides/getting-started.md");
+    std::fs::read_to_string(path).expect("the guide")
+}
+
 fn simulate(rest: &[&str]) -> (Option<i32>, String, String) {
     let out = serin("simulate", &example("podinfo"), rest);
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
@@ -35,19 +40,31 @@ fn exit_codes_are_those_of_deploy() {
 }
 
 #[test]
+fn the_guide_shows_what_is_printed() {
+    let (_, out, _) = simulate(&["--fault", "errors=20%@30s", "--seed", "7"]);
+    let guide = guide();
+    let shown = out.lines().all(|line| guide.contains(line));
+    assert!(shown, "docs/guides/getting-started.md shows something else than:\n{out}");
+}
+
+#[test]
 fn the_same_seed_prints_the_same() {
     let args = ["--fault", "instance-lost@20s", "--fault", "errors=3%@25s", "--seed", "42", "--rate", "900"];
     let once = simulate(&args);
     assert_eq!(once, simulate(&args));
     assert!(once.1.contains("seed 42") && once.1.contains("900 requests/s"), "{}", once.1);
-    let other = simulate(&["--fault", "instance-lost@20s", "--fault", "errors=3%@25s", "--seed", "43", "--rate", "900"]);
+    let other =
+        simulate(&["--fault", "instance-lost@20s", "--fault", "errors=3%@25s", "--seed", "43", "--rate", "900"]);
     assert_ne!(once.1, other.1);
 }
 
 #[test]
 fn wrong_words_are_refused_with_what_to_write() {
     for (args, says) in [
-        (vec!["--fault", "eror=20%"], "Did you mean `errors`? There are: good, errors, slow, never-ready, instance-lost"),
+        (
+            vec!["--fault", "error=20%"],
+            "Did you mean `errors`? There are: good, errors, slow, never-ready, instance-lost",
+        ),
         (vec!["--fault", "errors=20%@soon"], "the time after @ of `errors=20%@soon`"),
         (vec!["--fault", "slow"], "`slow` needs a value: write for example `slow=800ms@30s`"),
         (vec!["--rate", "0"], "0 is not in 1..=100000"),
@@ -87,6 +104,8 @@ fn check_says_what_is_safe_and_what_is_not_promised() {
     let text = String::from_utf8(out.stdout).expect("text");
     assert_eq!(out.status.code(), Some(0), "{text}");
     assert!(text.contains("\nSafe: ") && text.contains("`allow_downtime: true`: over an update"), "{text}");
+    let shown = text.lines().take_while(|line| !line.starts_with("How ")).all(|line| guide().contains(line));
+    assert!(shown, "docs/guides/getting-started.md shows something else than:\n{text}");
     let out = serin("check", &example("fixed-port"), &["-o", "json"]);
     let last = String::from_utf8(out.stdout).expect("text").lines().last().map(str::to_owned).expect("lines");
     let end: serde_json::Value = serde_json::from_str(&last).expect("JSON");

@@ -54,15 +54,7 @@ pub const CLASSES: [Class; 5] = [
     Class {
         name: "controller",
         words: "the controller dies between any two actions, and its last write or save lands late",
-        env: Env {
-            crash: true,
-            zombie: true,
-            busy: false,
-            stale_verdicts: false,
-            undo: false,
-            people: &[],
-            ..LIVING
-        },
+        env: Env { crash: true, zombie: true, busy: false, stale_verdicts: false, undo: false, people: &[], ..LIVING },
     },
     Class {
         name: "old views",

@@ -14,7 +14,11 @@ const KNOWN: [Known; 9] = [
     ("errors", "errors=20%@30s", "the new version answers so many requests with an error"),
     ("slow", "slow=800ms@30s", "the new version takes so much longer for every answer"),
     ("never-ready", "never-ready", "instances of the new version never become ready"),
-    ("instance-lost", "instance-lost=stable@45s", "an instance ends and is started again; without =stable one of the canary"),
+    (
+        "instance-lost",
+        "instance-lost=stable@45s",
+        "an instance ends and is started again; without =stable one of the canary",
+    ),
     ("controller-killed", "controller-killed=5s@20s", "the controller is killed, and started again so much later"),
     ("no-traffic", "no-traffic@10s", "nobody sends requests any more"),
     ("route-late", "route-late=10s@0s", "the proxy takes so long to confirm a route"),
@@ -89,7 +93,11 @@ fn time(text: &str, whole: &str, what: &str) -> Result<Time, String> {
 }
 
 fn positive(time: Time, form: &str) -> Result<u64, String> {
-    if time.is_zero() { Err(format!("a time of 0 is no fault: write for example `{form}`")) } else { Ok(time.as_millis()) }
+    if time.is_zero() {
+        Err(format!("a time of 0 is no fault: write for example `{form}`"))
+    } else {
+        Ok(time.as_millis())
+    }
 }
 
 /// A share of the requests, in parts per million.
@@ -105,16 +113,16 @@ fn track(value: Option<&str>) -> Result<Track, String> {
     match value {
         None | Some("canary") => Ok(Track::New),
         Some("stable") => Ok(Track::Old),
-        Some(other) => Err(format!(
-            "`{other}` is no track: write `instance-lost=canary@45s` or `instance-lost=stable@45s`"
-        )),
+        Some(other) => {
+            Err(format!("`{other}` is no track: write `instance-lost=canary@45s` or `instance-lost=stable@45s`"))
+        }
     }
 }
 
 /// A fault as it is written.
 pub(crate) fn written(strike: &Strike) -> String {
     let length = |ms: u64| super::moment::length(ms);
-    let at = length(strike.at_ms);
+    let at = if strike.at_ms == 0 { "0s".to_owned() } else { length(strike.at_ms) };
     match strike.fault {
         Fault::Errors(ppm) => {
             format!("errors={}@{at}", Ppm::new(ppm).map_or_else(|| ppm.to_string(), |share| share.to_string()))

@@ -5,9 +5,7 @@ use super::{Engine, What};
 use crate::choice::{self, Choice, Judged};
 use crate::env::Person;
 use crate::world::Happening;
-use serin_rollout::{
-    Decision, Event, InStep, Interrupted, Outcome, Phase, Status, StepKey, WaitingOn, Why, Write,
-};
+use serin_rollout::{Decision, Event, InStep, Interrupted, Outcome, Phase, Status, StepKey, WaitingOn, Why, Write};
 
 /// Milliseconds between two looks.
 const LOOK_MS: u64 = 100;
@@ -290,7 +288,9 @@ fn attempt_of(status: &Status) -> Option<u16> {
         Phase::Step(InStep { attempt, .. })
         | Phase::Settling { attempt, .. }
         | Phase::Parked { attempt, .. }
-        | Phase::Halted { from: Interrupted::Step { attempt, .. } | Interrupted::Home { attempt, .. } } => Some(attempt),
+        | Phase::Halted { from: Interrupted::Step { attempt, .. } | Interrupted::Home { attempt, .. } } => {
+            Some(attempt)
+        }
         Phase::Idle | Phase::Back { .. } | Phase::Halted { from: Interrupted::Back { .. } } => None,
     }
 }
@@ -306,7 +306,9 @@ fn with_attempt(status: Status, real: u16) -> Status {
         Phase::Step(InStep { attempt, .. })
         | Phase::Settling { attempt, .. }
         | Phase::Parked { attempt, .. }
-        | Phase::Halted { from: Interrupted::Step { attempt, .. } | Interrupted::Home { attempt, .. } } => *attempt = real,
+        | Phase::Halted { from: Interrupted::Step { attempt, .. } | Interrupted::Home { attempt, .. } } => {
+            *attempt = real
+        }
         Phase::Idle | Phase::Back { .. } | Phase::Halted { from: Interrupted::Back { .. } } => {}
     }
     status

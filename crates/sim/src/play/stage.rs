@@ -147,7 +147,8 @@ impl<'a, E: Engine> Stage<'a, E> {
     fn finish(mut self, end: End) -> Played {
         self.traffic.give_up();
         let scene = self.scene();
-        let losses = self.trouble.losses.iter().map(|track| Strike { fault: Fault::InstanceLost(*track), at_ms: self.now });
+        let losses =
+            self.trouble.losses.iter().map(|track| Strike { fault: Fault::InstanceLost(*track), at_ms: self.now });
         Played {
             end,
             ended_ms: self.now,

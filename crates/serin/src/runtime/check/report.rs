@@ -1,5 +1,5 @@
 //! What was found, for people and for programs.
-use super::{Found, STEPS, Search, What, WALK};
+use super::{Found, STEPS, Search, WALK, What};
 use crate::cli::check::Job;
 use crate::cli::{Output, Paint};
 use crate::config::Spec;
@@ -120,7 +120,8 @@ fn unsafe_story(search: &Search, flaw: &serin_sim::explore::Flaw, paint: Paint, 
         "{}\nThis is a mistake in Serin, not in your file: please report it, with what follows.\n",
         paint.red(&format!("NOT SAFE ({}): {}", search.words, flaw.promise))
     );
-    let _ = writeln!(out, "A is the set of instances that serves in the beginning, B the other one. `r2` is the second");
+    let _ =
+        writeln!(out, "A is the set of instances that serves in the beginning, B the other one. `r2` is the second");
     let _ = writeln!(out, "version, `1/2` one ready of two asked for, `*` pinned. What happens, step by step:\n");
     out.push_str(&flaw.story);
 }
@@ -148,7 +149,9 @@ fn how(spec: &Spec, deep: bool) -> Vec<String> {
             steps.len()
         ));
     }
-    list.push("time is not a number here: whatever may be due, may be due at any moment, and any verdict may come".to_owned());
+    list.push(
+        "time is not a number here: whatever may be due, may be due at any moment, and any verdict may come".to_owned(),
+    );
     list.push(format!("a random run is {WALK} things that happen, then a quiet world until nothing happens any more"));
     list
 }

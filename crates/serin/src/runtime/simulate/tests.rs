@@ -122,7 +122,9 @@ fn what_cannot_be_saved_is_not_done_and_the_lease_runs_out() {
 fn without_requests_it_stands_still_and_says_what_for() {
     let played = played(example("podinfo"), &[(Fault::NoTraffic, 0)]);
     assert_eq!(exit_code(&played), exit::OTHERWISE);
-    assert!(matches!(&played.end, End::Still { waits, halted: false } if waits.contains("0 requests of the 20 needed")));
+    assert!(
+        matches!(&played.end, End::Still { waits, halted: false } if waits.contains("0 requests of the 20 needed"))
+    );
     assert_eq!(played.scene.tally.sent(), 0);
 }
 

@@ -39,7 +39,8 @@ fn head(job: &Job, paint: Paint) -> String {
     let spec = &job.loaded.spec;
     let most = serin_sim::play::MOST_REPLICAS;
     let n = spec.replicas.min(most);
-    let cut = if spec.replicas > most { format!(" (of {}: more are not played)", spec.replicas) } else { String::new() };
+    let cut =
+        if spec.replicas > most { format!(" (of {}: more are not played)", spec.replicas) } else { String::new() };
     let faults: Vec<_> = job.strikes.iter().map(written).collect();
     let faults = if faults.is_empty() { "none".to_owned() } else { faults.join(", ") };
     format!(
@@ -111,9 +112,9 @@ fn sentence(line: &Line, job: &Job, paint: Paint) -> String {
         },
         What::Judged(text) => paint.yellow(text),
         What::Waits(text, deadline) => {
-            let left = deadline.filter(|at| *at > line.at_ms).map_or(String::new(), |at| {
-                format!(" (at most {} more)", length(at - line.at_ms))
-            });
+            let left = deadline
+                .filter(|at| *at > line.at_ms)
+                .map_or(String::new(), |at| format!(" (at most {} more)", length(at - line.at_ms)));
             paint.dim(&format!("… waits for {text}{left}"))
         }
         What::Struck(fault) => paint.yellow(&format!("FAULT: {}", fault_in_words(*fault))),
@@ -154,7 +155,9 @@ fn fault_in_words(fault: Fault) -> String {
         }
         Fault::NoTraffic => "nobody sends requests any more".to_owned(),
         Fault::RouteLate(ms) => format!("the proxy takes {} to confirm a route", length(ms)),
-        Fault::StoreFull(ms) => format!("nothing can be saved for {}: so nothing is changed, and no lease renewed", length(ms)),
+        Fault::StoreFull(ms) => {
+            format!("nothing can be saved for {}: so nothing is changed, and no lease renewed", length(ms))
+        }
     }
 }
 
@@ -162,7 +165,9 @@ fn outcome(end: &End) -> (&'static str, String) {
     match (end, ending(end)) {
         (End::Broken(rule), _) => ("broken", format!("a rule of Serin is broken: {}", rule.sentence())),
         (End::Still { waits, .. }, Some(_)) => ("halted", format!("halted: waits for {waits}")),
-        (End::Still { waits, .. }, None) => ("still", format!("it stands still, and nothing will change by itself: waits for {waits}")),
+        (End::Still { waits, .. }, None) => {
+            ("still", format!("it stands still, and nothing will change by itself: waits for {waits}"))
+        }
         (End::Over(..), Some(ending)) => (ending_word(ending), ending.words().to_owned()),
         (End::Over(..), None) => ("ended", "ended".to_owned()),
     }
