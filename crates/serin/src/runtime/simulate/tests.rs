@@ -39,9 +39,12 @@ fn count(played: &Played, is: impl Fn(&What) -> bool) -> usize {
     played.lines.iter().filter(|line| is(&line.what)).count()
 }
 
+/// An example, the name of a scenario, and its faults with their seconds.
+type Golden = (&'static str, &'static str, &'static [(Fault, u64)]);
+
 #[test]
 fn timelines_of_the_examples_are_golden() {
-    let plays: [(&str, &str, &[(Fault, u64)]); 7] = [
+    let plays: [Golden; 7] = [
         ("podinfo", "good", &[]),
         ("podinfo", "errors", &[(Fault::Errors(200_000), 30)]),
         ("podinfo", "controller", &[(Fault::ControllerKilled(60_000), 20), (Fault::InstanceLost(Track::Old), 25)]),
