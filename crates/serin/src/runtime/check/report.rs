@@ -145,7 +145,7 @@ fn how(spec: &Spec, deep: bool) -> Vec<String> {
         && steps.len() > STEPS
     {
         list.push(format!(
-            "your release has {} steps and the last one, to everything; every state was searched with {STEPS} of them and the last one, the random runs have all",
+            "your release has {} steps and the last one, to everything; every state was searched with at most {STEPS} of them and the last one, the random runs have all",
             steps.len()
         ));
     }
