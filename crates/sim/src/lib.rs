@@ -12,6 +12,8 @@
 //! * [`explore`]: every state of a plan that somebody has;
 //! * [`play`]: one release on a virtual clock, under a scenario;
 //! * [`sweep`]: a death at every single action of a release;
+//! * [`mod@enumerate`]: the second key on every input of a size;
+//! * [`fuzz`]: both keys on drawn views of states that were reached;
 //! * [`mutants`]: the checker's own test.
 #![forbid(unsafe_code)]
 
@@ -21,9 +23,11 @@ pub mod check;
 pub mod choice;
 pub mod configs;
 pub mod coverage;
+pub mod enumerate;
 pub mod env;
 pub mod explore;
 pub mod foreign;
+pub mod fuzz;
 pub mod invariants;
 pub mod lite;
 pub mod mutants;
