@@ -37,7 +37,7 @@ pub struct Judged {
 }
 
 /// Which slot is judged for which step, or `None` where no canary is.
-pub(crate) fn subject(status: &Status) -> Option<(StepKey, bool, Slot)> {
+pub fn subject(status: &Status) -> Option<(StepKey, bool, Slot)> {
     let key = status.key()?;
     match status.phase {
         Phase::Step(at) => Some((key, at.reached, other(status.good))),
@@ -55,7 +55,7 @@ pub(crate) fn subject(status: &Status) -> Option<(StepKey, bool, Slot)> {
 
 impl Judging {
     /// Begins with a step, or with the moment that its target is reached. Failures of the same rollout go on counting.
-    pub(crate) fn begin(old: Option<&Judging>, key: StepKey, reached: bool, now_ms: u64, interval_ms: u64) -> Judging {
+    pub fn begin(old: Option<&Judging>, key: StepKey, reached: bool, now_ms: u64, interval_ms: u64) -> Judging {
         let history = match old {
             Some(old) if old.key == key => History { passed: 0, ..old.history },
             Some(old) if old.key.rollout == key.rollout => old.history.next_step(),
@@ -76,7 +76,7 @@ impl Judging {
     }
 
     /// One round. The first reading of a step only sets the counters' beginning.
-    pub(crate) fn round(&mut self, checks: &Checks, counters: Result<Sample, String>, now_ms: u64) -> Option<Outcome> {
+    pub fn round(&mut self, checks: &Checks, counters: Result<Sample, String>, now_ms: u64) -> Option<Outcome> {
         let measurements: Vec<Measurement> = match (counters, &mut self.reading) {
             (Ok(counters), reading @ None) => {
                 *reading = Some(Reading::begin(counters));

@@ -11,13 +11,13 @@ mod commands;
 mod crash;
 mod diary;
 mod driver;
-mod judging;
+pub mod judging;
 mod ports;
 mod saved;
 mod snapshot;
 pub mod store;
-mod timers;
-mod wording;
+pub mod timers;
+pub mod wording;
 
 pub use commands::{Answer, Command, Order, Ordered};
 pub use driver::{Driver, Parts, RoundError};

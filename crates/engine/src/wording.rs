@@ -29,8 +29,11 @@ pub enum Fact {
 }
 
 /// What a sentence needs besides the event.
-pub(crate) struct About<'a> {
+#[derive(Clone, Debug)]
+pub struct About<'a> {
+    /// The service.
     pub service: &'a str,
+    /// Rounds of the analysis that failed so far.
     pub failed: u32,
     /// What was measured last.
     pub measured: &'a str,
@@ -39,7 +42,7 @@ pub(crate) struct About<'a> {
 }
 
 /// The event in one line.
-pub(crate) fn text(event: &Event, about: &About<'_>) -> String {
+pub fn text(event: &Event, about: &About<'_>) -> String {
     let name = about.service;
     match *event {
         Event::Serving(_) => format!("Initialization done! {name} serves"),

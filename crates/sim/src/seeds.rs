@@ -1,4 +1,5 @@
 //! Many seeds on all cores. What comes of them does not depend on how many cores there are.
+use crate::configs::Flow;
 use crate::progress::{Screen, Watched, short};
 use crate::simulator::{self, Run, Stats};
 use crate::subject::Subject;
@@ -46,7 +47,7 @@ impl Outcome {
     fn add(&mut self, seed: u64, run: Run) {
         self.seeds += 1;
         self.stats.add(&run.stats);
-        let (seeds, stats) = self.by_world.entry((run.flow.name(), run.replicas)).or_default();
+        let (seeds, stats) = self.by_world.entry((run.flow.map_or("given", Flow::name), run.replicas)).or_default();
         *seeds += 1;
         stats.add(&run.stats);
         if run.broken.is_some() {

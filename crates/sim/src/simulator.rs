@@ -11,7 +11,7 @@ use crate::state::State;
 use crate::story;
 use crate::subject::Subject;
 use crate::world::{Happening, World};
-use serin_rollout::{Outcome, Phase, Timer, Timers, Verdict, Write};
+use serin_rollout::{Outcome, Phase, Plan, Timer, Timers, Verdict, Write};
 
 /// A small generator whose whole state is the seed (SplitMix64, Steele et al. 2014).
 #[derive(Clone, Copy, Debug)]
@@ -82,13 +82,14 @@ impl Stats {
 }
 
 /// One seed's run.
+#[derive(Default)]
 pub struct Run {
     /// What happened.
     pub stats: Stats,
     /// The rule or promise that was broken.
     pub broken: Option<&'static str>,
-    /// The strategy that the seed drew.
-    pub flow: Flow,
+    /// The strategy that the seed drew; `None` where the plan was given.
+    pub flow: Option<Flow>,
     /// The size that it drew.
     pub replicas: u16,
     /// The world that the seed drew, in words.
@@ -289,6 +290,17 @@ const TOLD: usize = 40;
 pub fn run(subject: Subject, seed: u64, steps: u32) -> Run {
     let mut random = Random(seed);
     let Drawn { flow, replicas, world, from_nothing, setting } = draw(subject, &mut random);
+    let run = walk(&world, from_nothing, random, steps);
+    Run { flow: Some(flow), replicas, setting, ..run }
+}
+
+/// The same for a plan that somebody has.
+pub fn run_plan(subject: Subject, plan: Plan, seed: u64, steps: u32) -> Run {
+    let env = Env { revisions: 90, lazy: true, people: PEOPLE, ..Env::HARSH };
+    walk(&World::new(subject, plan, env), false, Random(seed), steps)
+}
+
+fn walk(world: &World, from_nothing: bool, mut random: Random, steps: u32) -> Run {
     let swarm = Swarm::draw(&mut random);
     let mut state = if from_nothing { world.nothing() } else { world.at_rest() };
     let mut stats = Stats::default();
@@ -296,26 +308,26 @@ pub fn run(subject: Subject, seed: u64, steps: u32) -> Run {
     let mut offers = vec![];
     for _ in 0..steps {
         stats.steps += 1;
-        let Some(happening) = swarm.next(&mut random, &world, &state, &mut offers) else { continue };
+        let Some(happening) = swarm.next(&mut random, world, &state, &mut offers) else { continue };
         let Some(next) = world.step(&state, happening) else { continue };
-        count(&world, &mut stats, &state, &next, happening);
+        count(world, &mut stats, &state, &next, happening);
         state = next;
         if way.len() > 4 * TOLD {
             way.drain(..3 * TOLD);
         }
         way.push((Some(happening), state));
         if let Some(rule) = Rule::of(state.broken) {
-            let story = story::tell(&world, &way[way.len().saturating_sub(TOLD)..]);
-            return Run { stats, broken: Some(rule.sentence()), flow, replicas, setting, story };
+            let story = story::tell(world, &way[way.len().saturating_sub(TOLD)..]);
+            return Run { stats, broken: Some(rule.sentence()), story, ..Run::default() };
         }
     }
     let modes: &[Mode] =
         if world.env.drift { &[] } else { &[Mode::Pass, Mode::Fail, Mode::Abort, Mode::Frozen, Mode::CopyFails] };
-    let stuck = lite::stuck(&world, &state, modes);
+    let stuck = lite::stuck(world, &state, modes);
     let story = stuck.map_or_else(String::new, |(start, mode)| {
-        story::tell(&world, &way[way.len().saturating_sub(TOLD)..]) + &story::tell_quiet(&world, mode, start)
+        story::tell(world, &way[way.len().saturating_sub(TOLD)..]) + &story::tell_quiet(world, mode, start)
     });
-    Run { stats, broken: stuck.map(|(_, mode)| mode.promise()), flow, replicas, setting, story }
+    Run { stats, broken: stuck.map(|(_, mode)| mode.promise()), story, ..Run::default() }
 }
 
 fn count(world: &World, stats: &mut Stats, before: &State, after: &State, happening: Happening) {

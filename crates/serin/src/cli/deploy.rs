@@ -157,7 +157,8 @@ pub(super) fn sentence(end: &End, rollout: u64, service: &str) -> (&'static str,
     }
 }
 
-fn ending_word(ending: Ending) -> &'static str {
+/// The ending for programs.
+pub(crate) fn ending_word(ending: Ending) -> &'static str {
     match ending {
         Ending::Promoted => "promoted",
         Ending::RolledBack => "rolled_back",

@@ -32,13 +32,19 @@ impl End {
     /// The exit code of `serin deploy`.
     pub(super) fn code(&self) -> u8 {
         match self {
-            End::Ended(Ending::Promoted) => exit::DONE,
-            End::Ended(Ending::RolledBack | Ending::Failed) => exit::FAILED,
-            End::Ended(Ending::Halted) => exit::HALTED,
-            End::Ended(Ending::Aborted | Ending::Superseded | Ending::Parked) | End::Left | End::Late => {
-                exit::OTHERWISE
-            }
+            End::Ended(ending) => exit_of(*ending),
+            End::Left | End::Late => exit::OTHERWISE,
         }
+    }
+}
+
+/// The exit code of a release that ended so.
+pub(crate) fn exit_of(ending: Ending) -> u8 {
+    match ending {
+        Ending::Promoted => exit::DONE,
+        Ending::RolledBack | Ending::Failed => exit::FAILED,
+        Ending::Halted => exit::HALTED,
+        Ending::Aborted | Ending::Superseded | Ending::Parked => exit::OTHERWISE,
     }
 }
 

@@ -1,11 +1,11 @@
 //! `serin lint`: check a file without running anything.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use clap::Args;
 
 use super::{Global, Output, Terminal, exit, state_dir};
-use crate::config::{self, Overrides};
+use crate::config::{self, Loaded, Overrides};
 
 /// What `serin lint` takes.
 #[derive(Debug, Args)]
@@ -21,11 +21,8 @@ pub(super) struct Lint {
 impl Lint {
     pub(super) fn run(self, global: &Global, terminal: &Terminal) -> ExitCode {
         let state = state_dir(global.state.as_deref());
-        match config::load(&global.file, &Overrides::default(), (!self.no_state).then_some(state.as_path())) {
-            Err(problems) => {
-                terminal.problems(&problems);
-                ExitCode::from(exit::REFUSED)
-            }
+        match read(global, terminal, (!self.no_state).then_some(state.as_path())) {
+            Err(code) => code,
             Ok(loaded) => {
                 terminal.problems(&loaded.warnings);
                 let warnings = loaded.warnings.list.len();
@@ -47,4 +44,12 @@ impl Lint {
             }
         }
     }
+}
+
+/// Reads the file, or says what is wrong with it. `state` is for the rules about this machine's state directory.
+pub(super) fn read(global: &Global, terminal: &Terminal, state: Option<&Path>) -> Result<Loaded, ExitCode> {
+    config::load(&global.file, &Overrides::default(), state).map_err(|problems| {
+        terminal.problems(&problems);
+        ExitCode::from(exit::REFUSED)
+    })
 }

@@ -3,10 +3,12 @@
 
 mod abort;
 mod approve;
+pub mod check;
 mod completions;
 pub mod demo;
 mod deploy;
 pub mod down;
+mod fault;
 mod follow;
 mod history;
 mod lint;
@@ -23,10 +25,11 @@ mod schema;
 mod send;
 pub mod serve;
 pub mod shim;
+pub mod simulate;
 mod status;
 mod terminal;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tree;
 mod weight;
 
@@ -34,7 +37,12 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use self::follow::told;
+pub(crate) use self::{
+    deploy::ending_word,
+    fault::written,
+    follow::{exit_of, told},
+    moment::{length, percent},
+};
 pub use self::{
     place::{Place, state_dir},
     terminal::{Failure, Paint, Terminal},
@@ -52,6 +60,8 @@ pub mod exit {
     pub const HALTED: u8 = 3;
     /// A release ended in another way (aborted, superseded, parked), or is followed no longer.
     pub const OTHERWISE: u8 = 4;
+    /// A simulation or a search broke a rule of Serin: a mistake in Serin, never in the service.
+    pub const BROKEN: u8 = 5;
 }
 
 /// The verbs that start something, as functions. Each returns the exit code of the process.
@@ -63,6 +73,10 @@ pub struct Runtime {
     pub down: fn(down::Job) -> ExitCode,
     /// Shows a release of a built-in program.
     pub demo: fn(demo::Job) -> ExitCode,
+    /// Plays a release of a file.
+    pub simulate: fn(simulate::Job) -> ExitCode,
+    /// Searches everything that can happen to a release of a file.
+    pub check: fn(check::Job) -> ExitCode,
     /// Becomes the shim of the instance (or proxy) whose directory this is.
     pub shim: fn(shim::Job) -> ExitCode,
     /// Becomes the proxy.
@@ -135,6 +149,10 @@ enum Verb {
     Logs(logs::Logs),
     /// Check a file without running anything. Exits 2 on errors.
     Lint(lint::Lint),
+    /// Play a release of the file before doing it, with faults of your choice. Nothing is started. Exits like `deploy`.
+    Simulate(simulate::Simulate),
+    /// Search everything that can happen to a release of the file. Exits 0 safe, 2 on errors, 5 not safe.
+    Check(check::Check),
     /// Print the JSON schema of serin.yaml, for editors.
     Schema(schema::Schema),
     /// End the service: instances, proxy and controller.
@@ -170,6 +188,8 @@ fn dispatch(verb: Verb, global: &Global, terminal: &Terminal, runtime: &Runtime)
         Verb::Serve(v) => v.run(global, terminal).map(runtime.serve),
         Verb::Down(v) => v.run(global).map(runtime.down),
         Verb::Demo(v) => Ok((runtime.demo)(v.job(global))),
+        Verb::Simulate(v) => Ok(v.run(global, terminal).map_or_else(|code| code, runtime.simulate)),
+        Verb::Check(v) => Ok(v.run(global, terminal).map_or_else(|code| code, runtime.check)),
         Verb::Shim(v) => Ok((runtime.shim)(v.job())),
         Verb::Proxy(v) => Ok((runtime.proxy)(v.job())),
         Verb::Lint(v) => Ok(v.run(global, terminal)),

@@ -4,7 +4,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use serin_api::UnixMs;
 
 /// A length of time in one or two units: `850ms`, `12s`, `3m20s`, `2h5m`, `4d`.
-pub(super) fn length(ms: u64) -> String {
+pub(crate) fn length(ms: u64) -> String {
     let s = ms / 1000;
     match s {
         0 => format!("{ms}ms"),
@@ -41,7 +41,7 @@ fn show(at: UnixMs, zone: &TimeZone, format: &str) -> String {
 }
 
 /// Basis points as per cents.
-pub(super) fn percent(bp: u16) -> String {
+pub(crate) fn percent(bp: u16) -> String {
     crate::config::quantity::Percent::from_bp(bp).map_or_else(|| format!("{bp} bp"), |p| p.to_string())
 }
 

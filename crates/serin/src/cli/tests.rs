@@ -15,7 +15,8 @@ const NOW: u64 = 1_700_000_000_000;
 const OLD: &str = "1f3a9c0b7e";
 const NEW: &str = "9c2b44d1a0";
 
-fn golden(name: &str, made: &str) {
+/// Compares with the file of this name, or writes it.
+pub(crate) fn golden(name: &str, made: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&path, made).unwrap();

@@ -88,7 +88,8 @@ fn decided(event: Event) -> Told {
     }
 }
 
-fn ending(outcome: Outcome, why: Option<Why>) -> Ending {
+/// The ending that people see.
+pub(super) fn ending(outcome: Outcome, why: Option<Why>) -> Ending {
     match (outcome, why) {
         (Outcome::Succeeded, _) => Ending::Promoted,
         (_, Some(Why::Verdict | Why::Unready | Why::Drift | Why::RolledBack)) => Ending::RolledBack,

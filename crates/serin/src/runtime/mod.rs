@@ -1,10 +1,12 @@
 //! The verbs that start something: what `main` gives to the command line.
+mod check;
 mod convert;
 mod demo;
 mod down;
 mod events;
 mod handle;
 mod serve;
+mod simulate;
 mod view;
 
 use crate::cli::Runtime;
@@ -15,6 +17,8 @@ pub const RUNTIME: Runtime = Runtime {
     serve: serve::run,
     down: down::run,
     demo: demo::run,
+    simulate: simulate::run,
+    check: check::run,
     shim: |job| serin_supervisor::shim::main(&job.dir),
     proxy: |job| serin_proxy::main(&job.dir),
 };

@@ -108,7 +108,8 @@ fn waiting(snapshot: &Snapshot) -> Option<Waiting> {
     Some(Waiting { reason: reason.to_owned(), text, since: snapshot.waiting_since_ms, deadline })
 }
 
-fn reason(snapshot: &Snapshot, on: WaitingOn) -> (&'static str, String, Option<Timer>) {
+/// What is waited for: a word, a sentence, and the timer that ends the wait.
+pub(super) fn reason(snapshot: &Snapshot, on: WaitingOn) -> (&'static str, String, Option<Timer>) {
     let track = |slot: Slot| if slot == snapshot.status.good { "stable" } else { "canary" };
     let plain = |word, text: &str, timer| (word, text.to_owned(), timer);
     match on {
@@ -177,7 +178,7 @@ fn reason(snapshot: &Snapshot, on: WaitingOn) -> (&'static str, String, Option<T
 const CONFIRM: &str = "the proxy to confirm the route";
 
 /// What the second key says no to.
-fn refusal(why: Refusal, track: impl Fn(Slot) -> &'static str) -> String {
+pub(super) fn refusal(why: Refusal, track: impl Fn(Slot) -> &'static str) -> String {
     match why {
         Refusal::Unpinned(slot) => format!("the {} set may still shrink by itself", track(slot)),
         Refusal::Capacity => "what is ready could not carry the traffic".to_owned(),
