@@ -1,7 +1,7 @@
 //! `serin-sim check|mutants|sim|sweep [--quick|--long] [--seed N] [--only NAME]`: the checks of the core, for `cargo
 //! xtask` and for a person. The seed is printed first; the last line is the result.
 use serin_sim::check::{self, ConfigReport, Options};
-use serin_sim::mutants;
+use serin_sim::mutants::{self, Mutant};
 use serin_sim::simulator::{self, Stats};
 use serin_sim::subject::Subject;
 use serin_sim::sweep;
@@ -83,24 +83,25 @@ fn tell(config: &ConfigReport) {
 
 fn mutants(args: &Args) -> (bool, String) {
     let list = mutants::all();
-    let chosen =
-        list.iter().filter(|mutant| args.only.as_ref().is_none_or(|name| mutant.subject.name.contains(name.as_str())));
-    let (mut killed, mut total) = (0, 0);
-    for mutant in chosen {
-        let verdict = mutants::run(mutant);
-        total += 1;
-        killed += usize::from(verdict.is_killed());
-        let how = verdict.caught.unwrap_or("NOT CAUGHT");
+    let chosen: Vec<&Mutant> =
+        list.iter().filter(|mutant| args.only.as_ref().is_none_or(|part| mutant.names().any(|name| name.contains(part.as_str())))).collect();
+    let verdicts = mutants::run_all(&chosen, |verdict| {
+        let how = verdict.caught.map_or("NOT CAUGHT", mutants::Caught::sentence);
         let control = if verdict.control { "" } else { " (the sound core is not sound in this world)" };
+        let closed = if verdict.closed { "" } else { " (nor is the same tool without this hole)" };
+        let other = if verdict.caught == Some(verdict.expected) { "" } else { " (NOT WHAT ITS STORY SAYS)" };
         eprintln!(
-            "{:<34} {:>3} steps {:>8} states {:>5.1}s  {how}{control}",
+            "{:<34} {:>3} steps {:>8} states {:>5.1}s  {how}{control}{closed}{other}",
             verdict.name, verdict.steps, verdict.states, verdict.secs
         );
-        if args.only.is_some() {
-            eprint!("{}", verdict.story);
-        }
+    });
+    if args.only.is_some() {
+        verdicts.iter().for_each(|verdict| eprint!("{}", verdict.story));
     }
-    (killed == total && total > 0, format!("mutants={total} killed={killed} survived={}", total - killed))
+    let killed = verdicts.iter().filter(|verdict| verdict.is_killed()).count();
+    let (total, outages) = (verdicts.len(), mutants::outages(chosen));
+    let keys = format!("mutants={total} killed={killed} survived={} outages={outages}", total - killed);
+    (killed == total && total > 0, keys)
 }
 
 /// Steps of a seed's safety phase.
