@@ -75,7 +75,7 @@ fn swapped(status: &Status, rev: Rev) -> Decision {
 fn begins(status: &Status, seen: &Observation) -> Option<Decision> {
     let wanted = seen.intent.wanted;
     let handled = status.rev.contains(&Some(wanted)) || status.last.is_some_and(|last| last.rev == wanted);
-    if handled || status.good != 0 {
+    if handled || status.good != 0 || !seen.set[1].is_empty() {
         return None;
     }
     let mut next = Status { phase: Phase::Step(InStep::begin(0, 0)), ..*status };

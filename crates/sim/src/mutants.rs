@@ -55,7 +55,7 @@ pub struct Mutant {
     /// How it must be caught.
     pub expected: Caught,
     /// The same tool without this hole: it breaks no rule in this world. Where there is none the sound core stands for it.
-    pub closed: Option<Decide>,
+    pub closed: Option<Subject>,
     /// The strategy.
     pub flow: Flow,
     /// Instances at rest.
@@ -90,7 +90,7 @@ impl Mutant {
     }
 
     fn closed(self, decide: Decide) -> Mutant {
-        Mutant { closed: Some(decide), ..self }
+        Mutant { closed: Some(Subject { decide, ..self.subject }), ..self }
     }
 
     fn in_world(self, flow: Flow, replicas: u16, env: Env) -> Mutant {
@@ -118,8 +118,14 @@ impl Mutant {
         if alone { Subject::SOUND.alone() } else { Subject::SOUND }
     }
 
-    fn modes(&self) -> &'static [Mode] {
-        if self.env.anybody || self.env.drift { &[] } else { &Mode::ALL }
+    /// The promises to look at, the one that must not be kept first.
+    fn modes(&self) -> Vec<Mode> {
+        if self.env.anybody || self.env.drift {
+            return vec![];
+        }
+        let mut list = Mode::ALL.to_vec();
+        list.sort_by_key(|mode| self.expected != Caught::Stuck(*mode));
+        list
     }
 
     /// This mutant's world with some pair of keys in it.
@@ -186,16 +192,16 @@ const CAP: usize = 3_000_000;
 pub fn run(mutant: &Mutant) -> Verdict {
     let began = Instant::now();
     let control = mutant.world(mutant.control());
-    let found = bfs::search(&control, control.at_rest(), CAP, mutant.modes());
+    let found = bfs::search(&control, control.at_rest(), CAP, &mutant.modes());
     let control = found.broken.is_none() && found.stuck.is_none() && !found.cut;
     drop(found);
-    let closed = mutant.closed.is_none_or(|decide| {
-        let world = mutant.world(Subject { decide, ..mutant.subject });
+    let closed = mutant.closed.is_none_or(|closed| {
+        let world = mutant.world(closed);
         let found = bfs::search(&world, world.at_rest(), CAP, &[]);
         found.broken.is_none() && !found.cut
     });
     let world = mutant.world(mutant.subject);
-    let found = bfs::search(&world, world.at_rest(), CAP, mutant.modes());
+    let found = bfs::search(&world, world.at_rest(), CAP, &mutant.modes());
     let (expected, states) = (mutant.expected, found.graph.list.len());
     let name = mutant.name();
     let story = String::new();

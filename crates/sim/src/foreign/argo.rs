@@ -2,9 +2,8 @@
 use super::{
     WAIT, ask_route, back, begins, ended, outcome, route_to, save, save_with_delay, settling, size, swapped, verdict,
 };
-use crate::invariants::need;
 use serin_rollout::{
-    Decision, FULL, InStep, Leg, Observation, Phase, Plan, Rev, Route, Split, Status, Verdict, Why, Write,
+    Decision, InStep, Leg, Observation, Phase, Plan, Rev, Route, Status, Target, Verdict, Why, Write,
 };
 
 /// What lies between writing a route and stopping what it no longer reaches.
@@ -32,8 +31,6 @@ enum Enough {
 /// Where its versions and reports differ.
 #[derive(Clone, Copy)]
 struct Version {
-    /// The stable set is as large as its share, not as large as the service.
-    dynamic: bool,
     /// Before the old set goes after a promotion.
     promoted: Gate,
     /// Before the canary goes after an abort or a failure.
@@ -55,7 +52,6 @@ struct Version {
 }
 
 const CAREFUL: Version = Version {
-    dynamic: false,
     promoted: Gate::Confirmed,
     aborted: Gate::Confirmed,
     superseded: Gate::Confirmed,
@@ -70,11 +66,6 @@ const CAREFUL: Version = Version {
 /// Every hole closed: what breaks no rule where nothing fails.
 pub fn careful(plan: &Plan, status: &Status, seen: &Observation) -> Decision {
     argo(plan, status, seen, CAREFUL)
-}
-
-/// Every hole closed, with a stable set that is as large as its share.
-pub fn careful_dynamic(plan: &Plan, status: &Status, seen: &Observation) -> Decision {
-    argo(plan, status, seen, Version { dynamic: true, ..CAREFUL })
 }
 
 /// The old set goes when a delay is over, whatever the load balancer made of the new weight.
@@ -97,14 +88,14 @@ pub fn unreferenced(plan: &Plan, status: &Status, seen: &Observation) -> Decisio
     argo(plan, status, seen, Version { superseded: Gate::Accepted, ..CAREFUL })
 }
 
-/// The stable set shrank with its share, and a newer revision sends everything to what is left of it.
+/// The stable set shrank with its share (it does where the plan says so), and a newer revision sends everything to what is left of it.
 pub fn interrupted(plan: &Plan, status: &Status, seen: &Observation) -> Decision {
-    argo(plan, status, seen, Version { dynamic: true, returns: Enough::Any, ..CAREFUL })
+    argo(plan, status, seen, Version { returns: Enough::Any, ..CAREFUL })
 }
 
 /// The same when people want the stable revision again: one instance of it is enough.
 pub fn one_is_available(plan: &Plan, status: &Status, seen: &Observation) -> Decision {
-    argo(plan, status, seen, Version { dynamic: true, returns: Enough::One, ..CAREFUL })
+    argo(plan, status, seen, Version { returns: Enough::One, ..CAREFUL })
 }
 
 /// After the release a person goes back, and the selector moves when the first old instance is there again.
@@ -123,12 +114,12 @@ pub fn relabelled(plan: &Plan, status: &Status, seen: &Observation) -> Decision 
 
 /// A step that only sets the canary's size sets its weight to nothing for a moment, and the stable set is small.
 pub fn scaling_drops_the_weight(plan: &Plan, status: &Status, seen: &Observation) -> Decision {
-    argo(plan, status, seen, Version { dynamic: true, scaling_drops_the_weight: true, ..CAREFUL })
+    argo(plan, status, seen, Version { scaling_drops_the_weight: true, ..CAREFUL })
 }
 
 /// The stable set and the canary wait for each other.
 pub fn waits_for_itself(plan: &Plan, status: &Status, seen: &Observation) -> Decision {
-    argo(plan, status, seen, Version { dynamic: true, waits_for_itself: true, ..CAREFUL })
+    argo(plan, status, seen, Version { waits_for_itself: true, ..CAREFUL })
 }
 
 /// Two parts of the tool point the canary's selector at different sets, in turn.
@@ -211,7 +202,7 @@ fn argo(plan: &Plan, status: &Status, seen: &Observation, version: Version) -> D
     match (status.phase, status.rev[1]) {
         (Phase::Step(at), Some(rev)) => steps(plan, status, seen, version, at, rev),
         (Phase::Back { why, .. }, Some(rev)) => returns(plan, status, seen, version, why, rev),
-        (Phase::Settling { .. }, Some(rev)) => retires(status, seen, version, rev),
+        (Phase::Settling { .. }, Some(rev)) => retires(plan, status, seen, version, rev),
         (Phase::Idle, _) => begins(status, seen).unwrap_or(WAIT),
         (
             Phase::Step(_)
@@ -232,16 +223,7 @@ fn is_open(gate: Gate, seen: &Observation) -> bool {
     }
 }
 
-fn share_of(plan: &Plan, step: u16) -> u16 {
-    plan.steps.get(usize::from(step)).map_or(FULL, |step| step.target.route.split.share(1))
-}
-
-fn route_of(plan: &Plan, share: u16) -> Route {
-    if share == FULL { route_to(1, plan) } else { Route::plain(Split::share_to(1, share)) }
-}
-
 fn steps(plan: &Plan, status: &Status, seen: &Observation, version: Version, at: InStep, rev: Rev) -> Decision {
-    let n = plan.limits.replicas;
     if seen.intent.wanted != rev {
         if version.relabels && seen.set[1].rev == Some(rev) {
             return Decision::Ask(Write::Rewrite { slot: 1, rev: seen.intent.wanted });
@@ -257,8 +239,10 @@ fn steps(plan: &Plan, status: &Status, seen: &Observation, version: Version, at:
     if at.reached && verdict(seen) == Some(Verdict::Fail) {
         return save_with_delay(status, back(Why::Verdict));
     }
-    let share = share_of(plan, at.step);
-    let canary = if version.dynamic { need(share, n) } else { n };
+    let Some(Target { size: [stable, canary], route }) = plan.steps.get(usize::from(at.step)).map(|step| step.target) else {
+        return WAIT;
+    };
+    let route = Route::plain(route.split);
     if seen.set[1].desired < canary {
         let weighted = seen.route.reaches(1) && version.scaling_drops_the_weight;
         return if weighted { ask_route(route_to(0, plan)) } else { size(1, canary, rev) };
@@ -266,16 +250,14 @@ fn steps(plan: &Plan, status: &Status, seen: &Observation, version: Version, at:
     if seen.set[1].ready < canary {
         return if seen.due.healthy { save_with_delay(status, back(Why::Deadline)) } else { WAIT };
     }
-    if seen.route.accepted != route_of(plan, share) {
-        return ask_route(route_of(plan, share));
+    if seen.route.accepted != route {
+        return ask_route(route);
     }
-    if !seen.route.acked {
+    if !seen.route.acked && version.promoted == Gate::Confirmed {
         return WAIT;
     }
-    let stable = need(FULL - share, n).max(1);
     if let Some(old) = seen.set[0].rev
-        && version.dynamic
-        && share < FULL
+        && stable > 0
         && seen.set[0].desired > stable
     {
         return size(0, stable, old);
@@ -283,17 +265,18 @@ fn steps(plan: &Plan, status: &Status, seen: &Observation, version: Version, at:
     if !at.reached {
         return save(status, Phase::Step(InStep { reached: true, ..at }));
     }
+    let last = usize::from(at.step) + 1 >= plan.steps.len();
     match verdict(seen) {
-        Some(Verdict::Pass) if share == FULL => save_with_delay(status, settling(Leg::Retire, at.step)),
+        Some(Verdict::Pass) if last => save_with_delay(status, settling(Leg::Retire, at.step)),
         Some(Verdict::Pass) => save(status, Phase::Step(InStep::begin(at.step + 1, 0))),
         Some(Verdict::Fail | Verdict::Inconclusive | Verdict::Error) | None => WAIT,
     }
 }
 
-fn retires(status: &Status, seen: &Observation, version: Version, rev: Rev) -> Decision {
+fn retires(plan: &Plan, status: &Status, seen: &Observation, version: Version, rev: Rev) -> Decision {
     match seen.set[0].rev {
         Some(old) if seen.set[0].desired > 0 => {
-            if is_open(version.promoted, seen) {
+            if is_open(version.promoted, seen) && seen.set[1].ready >= plan.limits.replicas {
                 size(0, 0, old)
             } else {
                 WAIT
@@ -312,8 +295,8 @@ fn returns(plan: &Plan, status: &Status, seen: &Observation, version: Version, w
     let (stable, canary) = (&seen.set[0], &seen.set[1]);
     let waits = version.waits_for_itself && why == Why::Aborted && canary.desired > 0;
     let Some(old) = status.rev[0] else { return WAIT };
-    if stable.desired < n && !waits {
-        return size(0, n, old);
+    if stable.desired < n {
+        return if waits { WAIT } else { size(0, n, old) };
     }
     let enough = match version.returns {
         Enough::All => n,
@@ -323,11 +306,11 @@ fn returns(plan: &Plan, status: &Status, seen: &Observation, version: Version, w
     if seen.route.accepted != route_to(0, plan) {
         return if stable.ready >= enough { ask_route(route_to(0, plan)) } else { WAIT };
     }
-    if version.flaps && why == Why::Aborted && canary.ready >= n {
+    if version.flaps && why == Why::Aborted && canary.desired >= n && canary.ready >= n {
         return ask_route(route_to(1, plan));
     }
     if canary.desired > 0 {
-        return if is_open(gate, seen) { size(1, 0, rev) } else { WAIT };
+        return if is_open(gate, seen) && stable.ready >= n { size(1, 0, rev) } else { WAIT };
     }
     ended(status, rev, outcome(why))
 }

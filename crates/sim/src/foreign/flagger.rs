@@ -22,6 +22,8 @@ struct Holes {
     returns_to_anything: bool,
     /// A newer revision sends everything to the primary at once.
     restarts_at_once: bool,
+    /// Others may scale the primary while a release is under way.
+    leaves_the_primary_to_others: bool,
     /// That one rolls back is written down last.
     returns_before_it_says_so: bool,
     /// A weight of 0 gets lost between the tool and the router, which then shares evenly.
@@ -64,17 +66,19 @@ pub fn slow_start(plan: &Plan, status: &Status, seen: &Observation) -> Decision 
 
 /// The primary that was scaled down while the canary had everything gets everything.
 pub fn shrunken_promotion(plan: &Plan, status: &Status, seen: &Observation) -> Decision {
-    flagger(plan, status, seen, Holes { promotes_to_any_size: true, ..Holes::default() })
+    flagger(plan, status, seen, Holes { promotes_to_any_size: true, leaves_the_primary_to_others: true, ..Holes::default() })
 }
 
 /// The same on a rollback.
 pub fn shrunken_rollback(plan: &Plan, status: &Status, seen: &Observation) -> Decision {
-    flagger(plan, status, seen, Holes { returns_to_anything: true, ..Holes::default() })
+    let holes = Holes { returns_to_anything: true, leaves_the_primary_to_others: true, ..Holes::default() };
+    flagger(plan, status, seen, holes)
 }
 
 /// The same when a newer revision restarts the analysis.
 pub fn shrunken_restart(plan: &Plan, status: &Status, seen: &Observation) -> Decision {
-    flagger(plan, status, seen, Holes { restarts_at_once: true, ..Holes::default() })
+    let holes = Holes { restarts_at_once: true, leaves_the_primary_to_others: true, ..Holes::default() };
+    flagger(plan, status, seen, holes)
 }
 
 /// The tool writes 100 and 0, the router keeps 50 and 50, and what the tool reads back looks right to it.
@@ -95,6 +99,13 @@ fn flagger(plan: &Plan, status: &Status, seen: &Observation, holes: Holes) -> De
     let Some(rev) = status.rev[1] else {
         return begins(status, seen).unwrap_or(WAIT);
     };
+    let primary = &seen.set[0];
+    if let Some(runs) = primary.rev
+        && status.phase != Phase::Idle
+        && !(primary.pinned || holes.leaves_the_primary_to_others)
+    {
+        return size(0, plan.limits.replicas, runs);
+    }
     match status.phase {
         Phase::Idle => begins(status, seen).unwrap_or(WAIT),
         Phase::Step(at) => progresses(plan, status, seen, holes, at),

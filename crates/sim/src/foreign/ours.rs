@@ -1,6 +1,8 @@
 //! Our own core with one thing wrong that is no guard of it, and second keys that one might have written.
 use super::{WAIT, save};
-use serin_rollout::{Decision, Observation, Phase, Plan, Split, Status, WaitingOn, Why, Write, other};
+use serin_rollout::{
+    Decision, Guards, Limits, Observation, Phase, Plan, Refusal, Split, Status, WaitingOn, Why, Write, other, permit_with,
+};
 
 /// Sound, but for the last step: it is never promoted.
 pub fn never_promotes(plan: &Plan, status: &Status, seen: &Observation) -> Decision {
@@ -62,11 +64,10 @@ pub mod blind {
 /// # Errors
 /// The rule that it thinks the write would break.
 pub fn permit_by_readiness(
-    limits: &serin_rollout::Limits,
+    limits: &Limits,
     seen: &Observation,
     write: &Write,
-) -> Result<(), serin_rollout::Refusal> {
-    use serin_rollout::Refusal;
+) -> Result<(), Refusal> {
     let ready = [seen.set[0].ready, seen.set[1].ready];
     match *write {
         Write::Claim => Ok(()),
@@ -96,4 +97,15 @@ pub fn permit_by_readiness(
         }
         Write::Rewrite { slot, .. } => Err(Refusal::Occupied(slot)),
     }
+}
+
+/// The second key with the guards `G`, told by a router that can say whether everybody confirmed the last route, and not
+/// what they still apply.
+///
+/// # Errors
+/// The rule that the write would break.
+pub fn unlisted<G: Guards>(limits: &Limits, seen: &Observation, write: &Write) -> Result<(), Refusal> {
+    let mut seen = seen.clone();
+    seen.route.in_force.clear();
+    permit_with::<G>(limits, &seen, write)
 }

@@ -77,7 +77,7 @@ fn sizes() -> Vec<Mutant> {
 
 fn returning() -> Vec<Mutant> {
     let foreign = Subject::foreign;
-    let (d, w) = (Flow::Direct, Flow::Weights);
+    let (d, w, o) = (Flow::Direct, Flow::Weights, Flow::OneByOne);
     vec![
         Mutant::breaks(
             foreign("argo-3372", tool::interrupted),
@@ -85,8 +85,8 @@ fn returning() -> Vec<Mutant> {
             "The stable set is kept as small as its share. A third revision arrives in the middle of the release, and everything goes to the one instance that the stable set has left.",
         )
         .row(18)
-        .closed(tool::careful_dynamic)
-        .in_world(w, 2, Env { revisions: 3, ..CALM }),
+        .closed(tool::careful)
+        .in_world(o, 2, Env { revisions: 3, ..CALM }),
         Mutant::breaks(
             foreign("argo-3077", tool::one_is_available),
             Rule::RouteWrite,
@@ -94,8 +94,8 @@ fn returning() -> Vec<Mutant> {
         )
         .row(19)
         .also("argo-3020", 19)
-        .closed(tool::careful_dynamic)
-        .in_world(w, 2, Env { undo: true, ..CALM }),
+        .closed(tool::careful)
+        .in_world(o, 2, Env { undo: true, ..CALM }),
         Mutant::breaks(
             foreign("argo-3941", tool::rollback_window),
             Rule::RouteWrite,
@@ -110,14 +110,13 @@ fn returning() -> Vec<Mutant> {
             "After an abort the stable set grows when the canary is gone, and the canary goes when the stable set is whole. Both wait.",
         )
         .row(50)
-        .closed(tool::careful_dynamic)
-        .in_world(w, 2, ABORT),
+        .closed(tool::careful)
+        .in_world(o, 2, ABORT),
         Mutant::sticks(
             foreign("argo-3078", tool::flaps),
             Mode::Abort,
             "After an abort two parts of the tool point the canary's selector at different sets, in turn: users go to and fro between the good and the bad revision.",
         )
-        .also("argo-4973", 50)
         .in_world(w, 1, ABORT),
         Mutant::breaks(
             foreign("argo-2824", tool::abort_after_the_switch),
@@ -131,7 +130,7 @@ fn returning() -> Vec<Mutant> {
 
 fn routes() -> Vec<Mutant> {
     let foreign = Subject::foreign;
-    let (d, w) = (Flow::Direct, Flow::Weights);
+    let (d, w, o) = (Flow::Direct, Flow::Weights, Flow::OneByOne);
     vec![
         Mutant::breaks(
             foreign("argo-3926", tool::delay_after_promotion),
@@ -184,8 +183,8 @@ fn routes() -> Vec<Mutant> {
             "A step that only changes the canary's size sets its weight to 0 for a moment: everything goes to a stable set that was kept as small as its share.",
         )
         .row(29)
-        .closed(tool::careful_dynamic)
-        .in_world(w, 2, CALM),
+        .closed(tool::careful)
+        .in_world(o, 2, CALM),
     ]
 }
 
@@ -215,13 +214,12 @@ fn judging() -> Vec<Mutant> {
             "Somebody asked for the full promotion, sees that the canary is not healthy, and aborts; the abort is not looked at any more.",
         )
         .row(13)
-        .in_world(w, 1, Env { people: &[Person::Abort, Person::PromoteAll], ..CALM }),
+        .in_world(Flow::OneByOne, 1, Env { people: &[Person::Abort, Person::PromoteAll], ..CALM }),
         Mutant::breaks(
             twisted("argo-1203", judged::late_click_counts),
             Rule::Acceptance,
             "Somebody approves a step twice, or a moment too late: the click is taken for the step after it.",
         )
-        .also("argo-720", 41)
         .in_world(Flow::Manual, 1, CALM),
         Mutant::breaks(
             twisted("argo-3774", judged::empty_deadline).alone(),

@@ -61,8 +61,8 @@ fn promotion() -> Vec<Mutant> {
         .in_world(d, 1, CALM),
         Mutant::breaks(
             foreign("flagger-930", tool::lost_zero),
-            Rule::Destruction,
-            "A weight of 0 is left out where it is written, and the router reads two weights without a difference as halves. The tool reads its own value back, finds nothing wrong, and empties the canary, to which half of the traffic goes.",
+            Rule::RouteWrite,
+            "A weight of 0 is left out where it is written, and the router reads what remains as two halves. A rollback, or any write of the route at rest, sends half of the traffic to a canary that is not ready or not there.",
         )
         .row(30)
         .closed(tool::careful)

@@ -87,11 +87,15 @@ fn capacity() -> Vec<Mutant> {
         .also("argo-2117", 42)
         .also("flyctl-1728", 43)
         .in_world(w, 1, deaths),
-        Mutant::breaks(alone::<NoAck>("no acknowledgement"), Rule::Drain, "A route counts as in force when it was accepted.")
+        Mutant::breaks(
+            alone::<NoAck>("no acknowledgement"),
+            Rule::Acceptance,
+            "A route counts as in force when it was accepted.",
+        )
             .in_world(w, 1, ALONE),
         Mutant::breaks(
             alone::<NoFresh>("no read-your-writes"),
-            Rule::Destruction,
+            Rule::RouteWrite,
             "A cache that is older than the own last write is believed.",
         )
         .in_world(Flow::Kept, 1, old_views),
@@ -115,10 +119,10 @@ fn capacity() -> Vec<Mutant> {
             "A set is retired although nothing else is whole.",
         )
         .in_world(w, 1, ALONE),
-        Mutant::breaks(
+        Mutant::sticks(
             alone::<NoCleanRoute>("no clean route"),
-            Rule::Destruction,
-            "A set is retired while the data plane may still return to it by itself.",
+            Mode::Pass,
+            "The old set is retired without taking it out of the route first. As the route's fallback it is in force, so it must never go, and the release never ends.",
         )
         .in_world(w, 1, ALONE),
         Mutant::breaks(
@@ -137,7 +141,7 @@ fn capacity() -> Vec<Mutant> {
         .in_world(w, 1, drift),
         Mutant::breaks(
             Subject::with::<NoPermit>("no second key"),
-            Rule::Destruction,
+            Rule::RouteWrite,
             "Writes go out on what was seen some time ago.",
         )
         .in_world(w, 1, Env { stale: true, ..ALONE }),

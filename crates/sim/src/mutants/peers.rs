@@ -117,8 +117,8 @@ fn tasks() -> Vec<Mutant> {
         .in_world(d, 1, Env { stale_verdicts: true, ..CALM }),
         Mutant::breaks(
             foreign("singularity-1925", singularity::careful),
-            Rule::RouteWrite,
-            "The request that adds the new tasks to the load balancer waits there while the deploy is given up and its tasks are stopped. Then it is carried out: an upstream that does not exist.",
+            Rule::Destruction,
+            "The request that adds the new tasks to the load balancer waits there while the deploy is given up. It is carried out when their stop is already on its way: upstreams that do not exist.",
         )
         .row(31)
         .in_world(d, 1, Env { crash: true, zombie: true, people: &[Person::Abort], ..CALM }),

@@ -43,7 +43,7 @@ pub(super) fn list() -> Vec<Mutant> {
     let d = Flow::Direct;
     let by_readiness = Subject { permit: Some(ours::permit_by_readiness), ..Subject::with::<Sound>("permit-by-readiness") };
     vec![
-        weak::<NoSurplus>("second key: counts the surplus", Rule::RouteWrite, "Instances that are being stopped count.")
+        weak::<NoSurplus>("second key: counts the surplus", Rule::Destruction, "Instances that are being stopped count.")
             .in_world(d, 2, Env { down: true, ..ANYBODY }),
         weak::<NoKeyPinned>(
             "second key: unpinned",
@@ -52,13 +52,16 @@ pub(super) fn list() -> Vec<Mutant> {
         ),
         weak::<NoKeyCapacity>("second key: capacity", Rule::RouteWrite, "Traffic may go to a set that is not ready."),
         weak::<NoKeyOccupied>("second key: occupied", Rule::Identity, "A set that exists may get another revision."),
-        weak::<NoKeyAcked>(
-            "second key: acknowledged",
-            Rule::Destruction,
-            "A set may go while some data plane still sends to it.",
-        )
-        .in_world(d, 1, Env { late: true, ..ANYBODY }),
-        weak::<NoKeyRouted>("second key: routed", Rule::Destruction, "Instances that get requests may be stopped."),
+        Mutant {
+            closed: Some(Subject { permit: Some(ours::unlisted::<Sound>), ..Subject::SOUND }),
+            ..Mutant::breaks(
+                Subject { permit: Some(ours::unlisted::<NoKeyAcked>), ..Subject::with::<Sound>("second key: acknowledged") },
+                Rule::Destruction,
+                "A set may go while some data plane still sends to it. A router that lists the splits in force would betray it; this one can only say whether the last one is confirmed.",
+            )
+            .in_world(d, 1, Env { late: true, ..ANYBODY })
+        },
+        weak::<NoKeyRouted>("second key: routed", Rule::Identity, "Instances that get requests may be rewritten or stopped."),
         weak::<NoKeyBusy>("second key: busy", Rule::Drain, "Instances with open requests may be stopped.")
             .in_world(d, 1, Env { busy: true, ..ANYBODY }),
         weak::<NoKeyNeeded>(
