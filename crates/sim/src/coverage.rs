@@ -30,6 +30,7 @@ fn wait(on: &WaitingOn) -> &'static str {
         WaitingOn::Paused => "Paused",
         WaitingOn::Parked => "Parked",
         WaitingOn::Good(_) => "Good",
+        WaitingOn::Copy(_) => "Copy",
         WaitingOn::Drift(_) => "Drift",
         WaitingOn::Platform(_) => "Platform",
     }
@@ -74,6 +75,9 @@ fn event(event: &Event) -> (&'static str, Option<Why>) {
         Event::Lost(_) => ("Lost", None),
         Event::Promoted(_) => ("Promoted", None),
         Event::WindowClosed => ("WindowClosed", None),
+        Event::Copying(_) => ("Copying", None),
+        Event::Copied(_) => ("Copied", None),
+        Event::CopyFailed(_) => ("CopyFailed", None),
         Event::GoingBack(why) => ("GoingBack", Some(*why)),
         Event::Halted(_) => ("Halted", None),
         Event::Recovered(_) => ("Recovered", None),
@@ -91,6 +95,7 @@ pub fn phase(status: &Status) -> &'static str {
         Phase::Step(_) => "Step",
         Phase::Settling { leg: serin_rollout::Leg::Window, .. } => "Window",
         Phase::Settling { leg: serin_rollout::Leg::Retire, .. } => "Retire",
+        Phase::Settling { leg: serin_rollout::Leg::Home, .. } => "Home",
         Phase::Back { .. } => "Back",
         Phase::Halted { .. } => "Halted",
         Phase::Parked { .. } => "Parked",
@@ -162,11 +167,12 @@ impl Coverage {
 
 /// `Window×Resize` cannot be: both sets are whole and pinned when the window opens, and nobody lowers what is pinned.
 const WRITES: &str = "Idle×Claim Idle×Resize Idle×Stop Idle×Route Step×Claim Step×Resize Step×Stop Step×Route \
-    Window×Claim Window×Route Retire×Claim Retire×Resize Retire×Stop Retire×Route Back×Claim \
-    Back×Resize Back×Stop Back×Route Halted×Claim Halted×Resize Halted×Route Parked×Claim Parked×Resize Parked×Route";
+    Window×Claim Window×Route Home×Claim Home×Resize Home×Route Home×Rewrite Retire×Claim Retire×Resize Retire×Stop Retire×Route Back×Claim \
+    Back×Resize Back×Stop Back×Route Halted×Claim Halted×Resize Halted×Route Halted×Rewrite Parked×Claim Parked×Resize Parked×Route";
 const REFUSALS: &str = "Unpinned Capacity Occupied Unacknowledged Routed Busy Needed Floor NotWhole";
 /// `Platform` is the driver's to say: the core asks again.
-const WAITS: &str = "Nothing Ready Acknowledged Drained Verdict Approval Bake Window Paused Parked Good Drift";
+const WAITS: &str = "Nothing Ready Acknowledged Drained Verdict Approval Bake Window Paused Parked Good Copy Drift";
 const WHYS: &str = "Verdict Deadline Unready Aborted Superseded RolledBack Drift";
-const EVENTS: &str = "Serving Replaced Started Reached Accepted Overridden Skipped Lost Promoted WindowClosed GoingBack \
+const EVENTS: &str = "Serving Replaced Started Reached Accepted Overridden Skipped Lost Promoted WindowClosed Copying Copied \
+    CopyFailed GoingBack \
     Halted Recovered Adopted Parked Resumed Ended";

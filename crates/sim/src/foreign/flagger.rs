@@ -12,8 +12,6 @@ struct Holes {
     copies_before_it_says_so: bool,
     /// A primary that is not ready in time is "rolled back to" while promoting, too.
     returns_to_a_late_primary: bool,
-    /// While promoting, nothing has a deadline.
-    promotes_for_ever: bool,
     /// The copy is not waited for.
     does_not_wait_for_the_copy: bool,
     /// A promoted primary is ready when all that it happens to have is.
@@ -52,11 +50,6 @@ pub fn crash_window(plan: &Plan, status: &Status, seen: &Observation) -> Decisio
 /// Routes home, empties the canary, and dies before it writes down that it rolled back.
 pub fn halfway_back(plan: &Plan, status: &Status, seen: &Observation) -> Decision {
     flagger(plan, status, seen, Holes { returns_before_it_says_so: true, ..Holes::default() })
-}
-
-/// A copy that never becomes ready is waited for without a deadline.
-pub fn promotes_for_ever(plan: &Plan, status: &Status, seen: &Observation) -> Decision {
-    flagger(plan, status, seen, Holes { promotes_for_ever: true, ..Holes::default() })
 }
 
 /// Traffic returns as soon as the copy is written.
@@ -187,16 +180,16 @@ fn promotes(plan: &Plan, status: &Status, seen: &Observation, holes: Holes, leg:
     }
     let enough = if holes.promotes_to_any_size { primary.desired } else { plan.limits.replicas };
     if primary.ready < enough && !holes.does_not_wait_for_the_copy {
-        return match (seen.due.healthy, holes.returns_to_a_late_primary, holes.promotes_for_ever) {
-            (false, _, _) | (true, false, true) => WAIT,
-            (true, true, _) => save(status, back(Why::Deadline)),
-            (true, false, false) => save(status, Phase::Halted { from: Interrupted::Step { step: 0, attempt: 0 } }),
+        return match (seen.due.healthy, holes.returns_to_a_late_primary) {
+            (false, _) => WAIT,
+            (true, true) => save(status, back(Why::Deadline)),
+            (true, false) => save(status, Phase::Halted { from: Interrupted::Step { step: 0, attempt: 0 } }),
         };
     }
     match leg {
         Leg::Window if seen.route.accepted != home(plan, holes) => ask_route(home(plan, holes)),
         Leg::Window => save(status, settling(Leg::Retire, 0)),
         Leg::Retire if seen.set[1].desired > 0 => size(1, 0, rev),
-        Leg::Retire => ended(status, rev, Outcome::Succeeded),
+        Leg::Retire | Leg::Home => ended(status, rev, Outcome::Succeeded),
     }
 }

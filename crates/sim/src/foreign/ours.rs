@@ -1,7 +1,7 @@
 //! Our own core with one thing wrong that is no guard of it, and second keys that one might have written.
-use super::{WAIT, save};
+use super::{WAIT, save, sound_on};
 use serin_rollout::{
-    Decision, Guards, Limits, Observation, Phase, Plan, Refusal, Split, Status, WaitingOn, Why, Write, other, permit_with,
+    Decision, Guards, Interrupted, Leg, Limits, Observation, Phase, Plan, Refusal, Split, Status, WaitingOn, Why, Write, decide, other, permit_with,
 };
 
 /// Sound, but for the last step: it is never promoted.
@@ -24,6 +24,52 @@ pub fn always_halts(plan: &Plan, status: &Status, seen: &Observation) -> Decisio
         }
         decision @ (Decision::Save(..) | Decision::Ask(_) | Decision::Wait(_)) => decision,
     }
+}
+
+/// The way home with one thing wrong.
+fn on_the_way_home(status: &Status) -> bool {
+    matches!(status.phase, Phase::Settling { leg: Leg::Home, .. })
+}
+
+/// The old set is rewritten when the route without it was accepted.
+pub fn copies_too_early(plan: &Plan, status: &Status, seen: &Observation) -> Decision {
+    sound_on(plan, status, seen, |seen| {
+        if on_the_way_home(status) {
+            seen.route.acked = true;
+            seen.route.in_force.clear();
+        }
+    })
+}
+
+/// A copy counts as healthy by what was reported of the set before it was rewritten.
+pub fn believes_the_old_report(plan: &Plan, status: &Status, seen: &Observation) -> Decision {
+    let side = other(status.good);
+    sound_on(plan, status, seen, |seen| {
+        let set = &mut seen.set[side];
+        if on_the_way_home(status) && set.rev == status.rev[side] {
+            (set.ready, set.healthy) = (set.total, set.total);
+        }
+    })
+}
+
+/// A copy that is late is rolled back to, because home is where the good set always was.
+pub fn returns_to_the_copy(plan: &Plan, status: &Status, seen: &Observation) -> Decision {
+    match decide(plan, status, seen) {
+        Decision::Save(next, events) if matches!(next.phase, Phase::Halted { from: Interrupted::Home { .. } }) => {
+            let phase = Phase::Back { why: Why::Deadline, keep: false };
+            Decision::Save(Status { good: other(status.good), phase, ..next }, events)
+        }
+        decision @ (Decision::Save(..) | Decision::Ask(_) | Decision::Wait(_)) => decision,
+    }
+}
+
+/// A copy may take for ever.
+pub fn copies_for_ever(plan: &Plan, status: &Status, seen: &Observation) -> Decision {
+    sound_on(plan, status, seen, |seen| {
+        if on_the_way_home(status) {
+            (seen.due.healthy, seen.due.progress) = (false, false);
+        }
+    })
 }
 
 /// Both keys believe that only the split is in force, and not what the data plane may fall back to.

@@ -32,7 +32,7 @@ fn atomic(plan: &Plan, status: &Status, seen: &Observation, holes: Holes) -> Dec
         (Phase::Idle, _) => begins(status, seen).unwrap_or(WAIT),
         (Phase::Step(at), Some(rev)) => deploys(plan, status, seen, holes, at, rev),
         (Phase::Settling { leg: Leg::Window, .. }, Some(rev)) => reverts(plan, status, seen, holes, rev),
-        (Phase::Settling { leg: Leg::Retire, .. }, Some(rev)) => match seen.set[0].rev {
+        (Phase::Settling { leg: Leg::Retire | Leg::Home, .. }, Some(rev)) => match seen.set[0].rev {
             Some(old) if seen.set[0].desired > 0 => {
                 if seen.route.acked {
                     size(0, 0, old)

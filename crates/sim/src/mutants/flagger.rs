@@ -2,7 +2,7 @@
 use super::{CALM, Mutant};
 use crate::configs::Flow;
 use crate::env::{Env, Person};
-use crate::foreign::{flagger as tool, flagger_judged as judged};
+use crate::foreign::{flagger as tool, flagger_judged as judged, ours};
 use crate::invariants::Rule;
 use crate::quiet::Mode;
 use crate::subject::Subject;
@@ -17,7 +17,7 @@ pub(super) fn list() -> Vec<Mutant> {
 
 fn promotion() -> Vec<Mutant> {
     let foreign = Subject::foreign;
-    let d = Flow::Direct;
+    let h = Flow::Home;
     let crash = Env { crash: true, ..CALM };
     vec![
         Mutant::breaks(
@@ -27,7 +27,7 @@ fn promotion() -> Vec<Mutant> {
         )
         .row(1)
         .closed(tool::careful)
-        .in_world(d, 2, CALM),
+        .in_world(h, 2, CALM),
         Mutant::breaks(
             foreign("flagger-1931-crash-window", tool::crash_window),
             Rule::RouteWrite,
@@ -35,7 +35,7 @@ fn promotion() -> Vec<Mutant> {
         )
         .row(2)
         .closed(tool::careful)
-        .in_world(d, 2, crash),
+        .in_world(h, 2, crash),
         Mutant::breaks(
             foreign("flagger-rollback-halfway", tool::halfway_back),
             Rule::RouteWrite,
@@ -43,14 +43,14 @@ fn promotion() -> Vec<Mutant> {
         )
         .row(3)
         .closed(tool::careful)
-        .in_world(d, 1, crash),
+        .in_world(h, 1, crash),
         Mutant::sticks(
-            foreign("flagger-1591", tool::promotes_for_ever),
-            Mode::NeverReady,
+            Subject::twisted("flagger-1591", ours::copies_for_ever),
+            Mode::CopyFails,
             "The copy in the primary never becomes ready, and promoting has no deadline: the release stands there for ever, and nobody is told.",
         )
         .row(4)
-        .in_world(d, 1, CALM),
+        .in_world(h, 1, CALM),
         Mutant::breaks(
             foreign("flagger-1202", tool::slow_start),
             Rule::RouteWrite,
@@ -58,7 +58,7 @@ fn promotion() -> Vec<Mutant> {
         )
         .row(8)
         .closed(tool::careful)
-        .in_world(d, 1, CALM),
+        .in_world(h, 1, CALM),
         Mutant::breaks(
             foreign("flagger-930", tool::lost_zero),
             Rule::RouteWrite,
@@ -66,7 +66,7 @@ fn promotion() -> Vec<Mutant> {
         )
         .row(30)
         .closed(tool::careful)
-        .in_world(d, 1, CALM),
+        .in_world(h, 1, CALM),
         Mutant::breaks(
             foreign("flagger-686", tool::deletes_the_primary),
             Rule::Destruction,
@@ -76,13 +76,13 @@ fn promotion() -> Vec<Mutant> {
         .also("flagger-853", 44)
         .also("flagger-1562", 44)
         .closed(tool::careful)
-        .in_world(d, 1, Env { people: &[Person::Retire], ..CALM }),
+        .in_world(h, 1, Env { people: &[Person::Retire], ..CALM }),
     ]
 }
 
 fn autoscaling() -> Vec<Mutant> {
     let foreign = Subject::foreign;
-    let d = Flow::Direct;
+    let h = Flow::Home;
     let lower = Env { lower: true, ..CALM };
     vec![
         Mutant::breaks(
@@ -92,7 +92,7 @@ fn autoscaling() -> Vec<Mutant> {
         )
         .row(15)
         .closed(tool::careful)
-        .in_world(d, 2, lower),
+        .in_world(h, 2, lower),
         Mutant::breaks(
             foreign("flagger-869", tool::shrunken_rollback),
             Rule::RouteWrite,
@@ -101,7 +101,7 @@ fn autoscaling() -> Vec<Mutant> {
         .row(16)
         .also("flagger-381", 16)
         .closed(tool::careful)
-        .in_world(d, 2, lower),
+        .in_world(h, 2, lower),
         Mutant::breaks(
             foreign("flagger-635", tool::shrunken_restart),
             Rule::RouteWrite,
@@ -109,7 +109,7 @@ fn autoscaling() -> Vec<Mutant> {
         )
         .row(17)
         .closed(tool::careful)
-        .in_world(d, 2, Env { revisions: 3, ..lower }),
+        .in_world(h, 2, Env { revisions: 3, ..lower }),
     ]
 }
 

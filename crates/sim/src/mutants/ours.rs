@@ -33,5 +33,23 @@ pub(super) fn list() -> Vec<Mutant> {
             "The controller falls silent while it retires a set; the data plane returns to that set by itself, as its fallback says.",
         )
         .in_world(w, 1, Env { down: true, late: true, ..Env::CALM }),
+        Mutant::breaks(
+            Subject::twisted("copies-too-early", ours::copies_too_early).alone(),
+            Rule::Identity,
+            "The way home begins: the route without the old set is accepted, and the old set is rewritten while some data plane still sends to it.",
+        )
+        .in_world(Flow::Home, 1, Env { late: true, ..Env::CALM }),
+        Mutant::breaks(
+            Subject::twisted("copy-judged-by-the-old-pods", ours::believes_the_old_report).alone(),
+            Rule::RouteWrite,
+            "The old set was whole when it was rewritten. That report is believed of the copy, and the traffic returns to what has not started yet.",
+        )
+        .in_world(Flow::Home, 1, Env::CALM),
+        Mutant::breaks(
+            Subject::twisted("rolls-back-onto-the-copy", ours::returns_to_the_copy),
+            Rule::WayBack,
+            "The copy is not ready in time. Home is where the good set has always been, so the release goes back to it: to the copy that is not ready.",
+        )
+        .in_world(Flow::Home, 1, Env::CALM),
     ]
 }
