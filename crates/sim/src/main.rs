@@ -1,4 +1,4 @@
-//! `serin-sim check|mutants|sim|sweep [--quick|--long] [--seed N] [--only NAME]`: the checks of the core, for `cargo
+//! `serin-sim check|mutants|sim|sweep [--quick|--long] [--seed N] [--only NAME] [--story NAME]`: the checks of the core, for `cargo
 //! xtask` and for a person. The seed is printed first; the last line is the result.
 use serin_sim::check::{self, ConfigReport, Options};
 use serin_sim::mutants::{self, Mutant};
@@ -9,22 +9,24 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 struct Args {
+    story: Option<String>,
     verb: String,
     long: bool,
     seed: u64,
     only: Option<String>,
 }
 
-const USAGE: &str = "usage: serin-sim check|mutants|sim|sweep [--quick|--long] [--seed N] [--only NAME]";
+const USAGE: &str = "usage: serin-sim check|mutants|sim|sweep [--quick|--long] [--seed N] [--only NAME] [--story NAME]";
 
 fn parse(mut args: impl Iterator<Item = String>) -> Option<Args> {
-    let mut parsed = Args { verb: args.next()?, long: false, seed: 1, only: None };
+    let mut parsed = Args { verb: args.next()?, long: false, seed: 1, only: None, story: None };
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--quick" => parsed.long = false,
             "--long" => parsed.long = true,
             "--seed" => parsed.seed = args.next()?.parse().ok()?,
             "--only" => parsed.only = Some(args.next()?),
+            "--story" if parsed.verb == "mutants" => parsed.story = Some(args.next()?),
             _ => return None,
         }
     }
@@ -38,9 +40,17 @@ fn main() -> ExitCode {
     };
     eprintln!("seed={}", args.seed);
     let began = Instant::now();
+    let list = mutants::all();
+    let told = match args.story.as_ref().map(|name| mutants::find(&list, name)).transpose() {
+        Ok(told) => told,
+        Err(nearest) => {
+            eprintln!("no mutant has this name, or more than one has; write one of: {}", nearest.join(", "));
+            return ExitCode::from(2);
+        }
+    };
     let (sound, keys) = match args.verb.as_str() {
         "check" => check(&args),
-        "mutants" => mutants(&args),
+        "mutants" => told.map_or_else(|| mutants(&args, &list), tell_mutant),
         "sim" => simulate(&args),
         "sweep" => sweep(&args),
         _ => {
@@ -81,8 +91,7 @@ fn tell(config: &ConfigReport) {
     eprint!("{}", config.story);
 }
 
-fn mutants(args: &Args) -> (bool, String) {
-    let list = mutants::all();
+fn mutants(args: &Args, list: &[Mutant]) -> (bool, String) {
     let chosen: Vec<&Mutant> =
         list.iter().filter(|mutant| args.only.as_ref().is_none_or(|part| mutant.names().any(|name| name.contains(part.as_str())))).collect();
     let verdicts = mutants::run_all(&chosen, |verdict| {
@@ -96,12 +105,21 @@ fn mutants(args: &Args) -> (bool, String) {
         );
     });
     if args.only.is_some() {
-        verdicts.iter().for_each(|verdict| eprint!("{}", verdict.story));
+        verdicts.iter().for_each(|verdict| eprint!("\n{}", verdict.story));
     }
     let killed = verdicts.iter().filter(|verdict| verdict.is_killed()).count();
     let (total, outages) = (verdicts.len(), mutants::outages(chosen));
     let keys = format!("mutants={total} killed={killed} survived={} outages={outages}", total - killed);
     (killed == total && total > 0, keys)
+}
+
+/// The story of one mutant on stdout.
+fn tell_mutant(mutant: &Mutant) -> (bool, String) {
+    let verdict = mutants::run(mutant);
+    println!("{}", verdict.story);
+    let killed = usize::from(verdict.is_killed());
+    let outages = mutants::outages([mutant]);
+    (killed == 1, format!("mutants=1 killed={killed} survived={} outages={outages}", 1 - killed))
 }
 
 /// Steps of a seed's safety phase.

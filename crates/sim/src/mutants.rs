@@ -14,12 +14,13 @@ use std::time::Instant;
 
 mod argo;
 mod flagger;
+mod fork;
 pub mod guards;
 mod not_here;
 mod ours;
 mod peers;
 pub mod second_key;
-pub mod telling;
+mod telling;
 
 pub use not_here::NOT_HERE;
 

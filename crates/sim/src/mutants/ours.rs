@@ -41,8 +41,8 @@ pub(super) fn list() -> Vec<Mutant> {
         .in_world(Flow::Home, 1, Env { late: true, ..Env::CALM }),
         Mutant::breaks(
             Subject::twisted("copy-judged-by-the-old-pods", ours::believes_the_old_report).alone(),
-            Rule::RouteWrite,
-            "The old set was whole when it was rewritten. That report is believed of the copy, and the traffic returns to what has not started yet.",
+            Rule::WayBack,
+            "The old set was whole when it was rewritten. That report is believed of the copy, and what has not started yet becomes the way back.",
         )
         .in_world(Flow::Home, 1, Env::CALM),
         Mutant::breaks(
