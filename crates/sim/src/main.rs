@@ -92,8 +92,10 @@ fn tell(config: &ConfigReport) {
 }
 
 fn mutants(args: &Args, list: &[Mutant]) -> (bool, String) {
-    let chosen: Vec<&Mutant> =
-        list.iter().filter(|mutant| args.only.as_ref().is_none_or(|part| mutant.names().any(|name| name.contains(part.as_str())))).collect();
+    let chosen: Vec<&Mutant> = list
+        .iter()
+        .filter(|mutant| args.only.as_ref().is_none_or(|part| mutant.names().any(|name| name.contains(part.as_str()))))
+        .collect();
     let verdicts = mutants::run_all(&chosen, |verdict| {
         let how = verdict.caught.map_or("NOT CAUGHT", mutants::Caught::sentence);
         let control = if verdict.control { "" } else { " (the sound core is not sound in this world)" };

@@ -21,6 +21,7 @@ mod ours;
 mod peers;
 pub mod second_key;
 mod telling;
+mod wording;
 
 pub use not_here::NOT_HERE;
 

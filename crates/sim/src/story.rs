@@ -108,8 +108,7 @@ fn split(split: &Split) -> String {
     }
 }
 
-/// A route in words, with its fallback.
-pub fn route(route: &Route) -> String {
+fn route(route: &Route) -> String {
     let fallback = route.fallback.map_or_else(String::new, |x| format!(" or {}", split(&x)));
     format!("{}{fallback}", split(&route.split))
 }

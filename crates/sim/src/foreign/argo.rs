@@ -2,9 +2,7 @@
 use super::{
     WAIT, ask_route, back, begins, ended, outcome, route_to, save, save_with_delay, settling, size, swapped, verdict,
 };
-use serin_rollout::{
-    Decision, InStep, Leg, Observation, Phase, Plan, Rev, Route, Status, Target, Verdict, Why, Write,
-};
+use serin_rollout::{Decision, InStep, Leg, Observation, Phase, Plan, Rev, Route, Status, Target, Verdict, Why, Write};
 
 /// What lies between writing a route and stopping what it no longer reaches.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -205,11 +203,7 @@ fn argo(plan: &Plan, status: &Status, seen: &Observation, version: Version) -> D
         (Phase::Settling { .. }, Some(rev)) => retires(plan, status, seen, version, rev),
         (Phase::Idle, _) => begins(status, seen).unwrap_or(WAIT),
         (
-            Phase::Step(_)
-            | Phase::Back { .. }
-            | Phase::Settling { .. }
-            | Phase::Halted { .. }
-            | Phase::Parked { .. },
+            Phase::Step(_) | Phase::Back { .. } | Phase::Settling { .. } | Phase::Halted { .. } | Phase::Parked { .. },
             _,
         ) => WAIT,
     }
@@ -239,7 +233,8 @@ fn steps(plan: &Plan, status: &Status, seen: &Observation, version: Version, at:
     if at.reached && verdict(seen) == Some(Verdict::Fail) {
         return save_with_delay(status, back(Why::Verdict));
     }
-    let Some(Target { size: [stable, canary], route }) = plan.steps.get(usize::from(at.step)).map(|step| step.target) else {
+    let Some(Target { size: [stable, canary], route }) = plan.steps.get(usize::from(at.step)).map(|step| step.target)
+    else {
         return WAIT;
     };
     let route = Route::plain(route.split);

@@ -20,11 +20,7 @@ pub fn proxy_comes_last(plan: &Plan, status: &Status, seen: &Observation) -> Dec
             Some(_) | None => swapped(status, rev),
         },
         (
-            Phase::Step(_)
-            | Phase::Back { .. }
-            | Phase::Settling { .. }
-            | Phase::Halted { .. }
-            | Phase::Parked { .. },
+            Phase::Step(_) | Phase::Back { .. } | Phase::Settling { .. } | Phase::Halted { .. } | Phase::Parked { .. },
             _,
         ) => WAIT,
     }

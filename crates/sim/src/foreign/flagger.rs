@@ -59,7 +59,12 @@ pub fn slow_start(plan: &Plan, status: &Status, seen: &Observation) -> Decision 
 
 /// The primary that was scaled down while the canary had everything gets everything.
 pub fn shrunken_promotion(plan: &Plan, status: &Status, seen: &Observation) -> Decision {
-    flagger(plan, status, seen, Holes { promotes_to_any_size: true, leaves_the_primary_to_others: true, ..Holes::default() })
+    flagger(
+        plan,
+        status,
+        seen,
+        Holes { promotes_to_any_size: true, leaves_the_primary_to_others: true, ..Holes::default() },
+    )
 }
 
 /// The same on a rollback.
@@ -117,7 +122,7 @@ fn progresses(plan: &Plan, status: &Status, seen: &Observation, holes: Holes, at
     let n = plan.limits.replicas;
     let Some(rev) = status.rev[1] else { return WAIT };
     let copied = seen.set[0].rev == Some(rev);
-    let promoting = settling(Leg::Window, 0);
+    let promoting = settling(Leg::Home, 0);
     if copied && seen.claimed {
         return save(status, promoting);
     }
@@ -187,9 +192,9 @@ fn promotes(plan: &Plan, status: &Status, seen: &Observation, holes: Holes, leg:
         };
     }
     match leg {
-        Leg::Window if seen.route.accepted != home(plan, holes) => ask_route(home(plan, holes)),
-        Leg::Window => save(status, settling(Leg::Retire, 0)),
+        Leg::Window | Leg::Home if seen.route.accepted != home(plan, holes) => ask_route(home(plan, holes)),
+        Leg::Window | Leg::Home => save(status, settling(Leg::Retire, 0)),
         Leg::Retire if seen.set[1].desired > 0 => size(1, 0, rev),
-        Leg::Retire | Leg::Home => ended(status, rev, Outcome::Succeeded),
+        Leg::Retire => ended(status, rev, Outcome::Succeeded),
     }
 }

@@ -1,8 +1,6 @@
 //! Flagger's reports about judging: our own core with the one mistake around it.
 use super::{ask_route, route_to, save, sound_on};
-use serin_rollout::{
-    Decision, InStep, Interrupted, Observation, Phase, Plan, Status, Verdict, WaitingOn, Why, decide,
-};
+use serin_rollout::{Decision, InStep, Interrupted, Observation, Phase, Plan, Status, Verdict, WaitingOn, Why, decide};
 
 /// The core, on an observation in which `from` was taken for `to`.
 fn mistakes(plan: &Plan, status: &Status, seen: &Observation, from: Verdict, to: Verdict) -> Decision {

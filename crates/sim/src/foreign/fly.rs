@@ -1,7 +1,5 @@
 //! flyctl: a canary that is destroyed before the machines are updated in place, and blue/green.
-use super::{
-    WAIT, ask_route, back, begins, ended, outcome, route_to, save, save_with_delay, settling, size, swapped,
-};
+use super::{WAIT, ask_route, back, begins, ended, outcome, route_to, save, save_with_delay, settling, size, swapped};
 use serin_rollout::{Decision, InStep, Leg, Observation, Outcome, Phase, Plan, Rev, Status, Why, Write};
 
 /// The canary is made, found healthy and destroyed; then the machines are updated in place.
@@ -71,11 +69,7 @@ fn blue_green(plan: &Plan, status: &Status, seen: &Observation, holes: Holes) ->
             if seen.set[1].desired > 0 && !leaves { size(1, 0, rev) } else { ended(status, rev, outcome(why)) }
         }
         (
-            Phase::Step(_)
-            | Phase::Settling { .. }
-            | Phase::Back { .. }
-            | Phase::Halted { .. }
-            | Phase::Parked { .. },
+            Phase::Step(_) | Phase::Settling { .. } | Phase::Back { .. } | Phase::Halted { .. } | Phase::Parked { .. },
             _,
         ) => WAIT,
     }

@@ -30,11 +30,7 @@ pub fn stale_container(plan: &Plan, status: &Status, seen: &Observation) -> Deci
         (Phase::Back { .. }, Some(rev)) if seen.set[1].desired > 0 => size(1, 0, rev),
         (Phase::Back { why, .. }, Some(rev)) => ended(status, rev, outcome(why)),
         (
-            Phase::Step(_)
-            | Phase::Back { .. }
-            | Phase::Settling { .. }
-            | Phase::Halted { .. }
-            | Phase::Parked { .. },
+            Phase::Step(_) | Phase::Back { .. } | Phase::Settling { .. } | Phase::Halted { .. } | Phase::Parked { .. },
             _,
         ) => WAIT,
     }

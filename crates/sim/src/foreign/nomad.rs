@@ -1,8 +1,6 @@
 //! Nomad: old allocations are replaced by new ones, and a deployment is a thing that can fail and be promoted.
-use super::{WAIT, ask_route, begins, outcome, save, size, sound_on, swapped};
-use serin_rollout::{
-    Decision, InStep, Interrupted, Observation, Phase, Plan, Rev, Route, Split, Status, WaitingOn, Why, decide, other,
-};
+use super::{WAIT, ask_route, begins, outcome, save, size, swapped};
+use serin_rollout::{Decision, InStep, Observation, Phase, Plan, Rev, Route, Split, Status, Why, decide, other};
 
 /// One in, one out, by membership. `counts_failed`: an allocation that failed counts as placed.
 fn replaces(plan: &Plan, status: &Status, seen: &Observation, counts_failed: bool) -> Decision {
@@ -83,14 +81,11 @@ pub fn promotion_registers_anew(plan: &Plan, status: &Status, seen: &Observation
 
 /// A node with the canary is drained; the deployment counts a canary that is gone and never asks for another one.
 pub fn lost_canary(plan: &Plan, status: &Status, seen: &Observation) -> Decision {
-    if let Phase::Halted { .. } = status.phase {
-        return Decision::Wait(WaitingOn::Good(Why::Unready));
-    }
-    let decision = sound_on(plan, status, seen, |_| {});
+    let decision = decide(plan, status, seen);
     match (&decision, status.phase) {
         (Decision::Save(next, _), Phase::Step(at)) if matches!(next.phase, Phase::Step(to) if to.lost > at.lost) => {
-            let from = Interrupted::Step { step: at.step, attempt: at.attempt };
-            save(status, Phase::Halted { from })
+            let split = seen.route.accepted.split;
+            save(status, Phase::Parked { split, step: at.step, attempt: at.attempt })
         }
         (Decision::Save(..) | Decision::Ask(_) | Decision::Wait(_), _) => decision,
     }

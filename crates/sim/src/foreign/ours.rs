@@ -1,7 +1,8 @@
 //! Our own core with one thing wrong that is no guard of it, and second keys that one might have written.
 use super::{WAIT, save, sound_on};
 use serin_rollout::{
-    Decision, Guards, Interrupted, Leg, Limits, Observation, Phase, Plan, Refusal, Split, Status, WaitingOn, Why, Write, decide, other, permit_with,
+    Decision, Guards, Interrupted, Leg, Limits, Observation, Phase, Plan, Refusal, Split, Status, WaitingOn, Why,
+    Write, decide, other, permit_with,
 };
 
 /// Sound, but for the last step: it is never promoted.
@@ -109,11 +110,7 @@ pub mod blind {
 ///
 /// # Errors
 /// The rule that it thinks the write would break.
-pub fn permit_by_readiness(
-    limits: &Limits,
-    seen: &Observation,
-    write: &Write,
-) -> Result<(), Refusal> {
+pub fn permit_by_readiness(limits: &Limits, seen: &Observation, write: &Write) -> Result<(), Refusal> {
     let ready = [seen.set[0].ready, seen.set[1].ready];
     match *write {
         Write::Claim => Ok(()),

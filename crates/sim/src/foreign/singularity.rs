@@ -31,8 +31,8 @@ fn atomic(plan: &Plan, status: &Status, seen: &Observation, holes: Holes) -> Dec
     match (status.phase, status.rev[1]) {
         (Phase::Idle, _) => begins(status, seen).unwrap_or(WAIT),
         (Phase::Step(at), Some(rev)) => deploys(plan, status, seen, holes, at, rev),
-        (Phase::Settling { leg: Leg::Window, .. }, Some(rev)) => reverts(plan, status, seen, holes, rev),
-        (Phase::Settling { leg: Leg::Retire | Leg::Home, .. }, Some(rev)) => match seen.set[0].rev {
+        (Phase::Settling { leg: Leg::Home, .. }, Some(rev)) => reverts(plan, status, seen, holes, rev),
+        (Phase::Settling { leg: Leg::Retire | Leg::Window, .. }, Some(rev)) => match seen.set[0].rev {
             Some(old) if seen.set[0].desired > 0 => {
                 if seen.route.acked {
                     size(0, 0, old)
@@ -48,11 +48,7 @@ fn atomic(plan: &Plan, status: &Status, seen: &Observation, holes: Holes) -> Dec
         }
         (Phase::Back { why, .. }, Some(rev)) => ended(status, rev, outcome(why)),
         (
-            Phase::Step(_)
-            | Phase::Settling { .. }
-            | Phase::Back { .. }
-            | Phase::Halted { .. }
-            | Phase::Parked { .. },
+            Phase::Step(_) | Phase::Settling { .. } | Phase::Back { .. } | Phase::Halted { .. } | Phase::Parked { .. },
             _,
         ) => WAIT,
     }
@@ -60,7 +56,7 @@ fn atomic(plan: &Plan, status: &Status, seen: &Observation, holes: Holes) -> Dec
 
 fn deploys(plan: &Plan, status: &Status, seen: &Observation, holes: Holes, at: InStep, rev: Rev) -> Decision {
     let n = plan.limits.replicas;
-    let revert = settling(Leg::Window, at.step);
+    let revert = settling(Leg::Home, at.step);
     let new = &seen.set[1];
     let routed = seen.route.reaches(1);
     if super::aborts(status, seen) {

@@ -1,14 +1,12 @@
 //! Where a mutant and the sound core part: the same state, the same observation, two decisions.
 use super::Mutant;
 use super::telling::Way;
+use super::wording;
 use crate::choice::Choice;
 use crate::quiet::Mode;
 use crate::state::State;
-use crate::story;
 use crate::world::{Act, Happening, World};
-use serin_rollout::{
-    Decision, Observation, Plan, Refusal, Slot, Status, WaitingOn, Why, Write, WriteError, decide, permit,
-};
+use serin_rollout::{Decision, Observation, Plan, Status, Write, decide, permit};
 
 /// Two decisions on the same observation.
 pub(super) struct Fork {
@@ -62,10 +60,12 @@ fn at_the_end(world: &World, state: &State, mode: Mode, line: usize) -> Option<F
 }
 
 fn at(world: &World, before: &State, by: Happening, line: usize) -> Option<Fork> {
-    let (choice, act) = match by {
-        Happening::Round(choice) => (choice, world.decide(before, &world.status(before.status), choice).act),
-        Happening::Somebody(id) => (Choice::QUIET, Act::Ask(id)),
-        _ => return None,
+    let (choice, act) = if let Happening::Round(choice) = by {
+        (choice, world.decide(before, &world.status(before.status), choice).act)
+    } else if let Happening::Somebody(id) = by {
+        (Choice::QUIET, Act::Ask(id))
+    } else {
+        return None; // nobody decides anything
     };
     let status = world.status(before.status);
     let seen = world.seen(before, &choice);
@@ -75,8 +75,8 @@ fn at(world: &World, before: &State, by: Happening, line: usize) -> Option<Fork>
         Act::Save(_) | Act::Wait => None,
     };
     let theirs = match (act, write) {
-        (_, Some(write)) => format!("sends: {}", story::write(&write)),
-        (Act::Save(next), None) => format!("saves {}", named(&world.status(next))),
+        (_, Some(write)) => wording::write(&write, before.set.map(|set| u16::from(set.desired))),
+        (Act::Save(next), None) => wording::saved(&world.status(next)),
         (Act::Wait | Act::Ask(_), None) => "waits".to_owned(),
     };
     let same = match (&ours, write) {
@@ -93,7 +93,7 @@ fn at(world: &World, before: &State, by: Happening, line: usize) -> Option<Fork>
         (_, true) => "decides the same, and reads again before it writes".to_owned(),
         (_, false) => says(&world.plan, &status, &seen, &ours),
     };
-    Some(Fork { line, waits: false, theirs, ours, refused: refusal.map(refused) })
+    Some(Fork { line, waits: false, theirs, ours, refused: refusal.map(wording::refused) })
 }
 
 fn saved(act: Act) -> u16 {
@@ -103,70 +103,32 @@ fn saved(act: Act) -> u16 {
     }
 }
 
-/// A phase in words, with what it is about where the name does not say it.
-fn named(status: &Status) -> String {
-    format!("{}, with {} as the good set", story::phase(status), letter(status.good))
-}
-
 fn says(plan: &Plan, status: &Status, seen: &Observation, decision: &Decision) -> String {
-    match decision {
-        Decision::Save(next, _) => format!("saves {}", named(next)),
-        Decision::Ask(Write::Claim) => {
-            let seen = Observation { claimed: true, ..seen.clone() };
-            let then = says(plan, status, &seen, &decide(plan, status, &seen));
-            format!("fences all objects first, so that no older write can land; then it {then}")
+    let write = match decision {
+        Decision::Save(next, _) if next.phase == status.phase && next.armed != status.armed => {
+            return "writes down how long it waits".to_owned();
         }
-        Decision::Ask(write) => format!("sends: {}", story::write(write)),
-        Decision::Wait(on) => format!("waits {}", waits(*on)),
+        Decision::Save(next, _) => return wording::saved(next),
+        Decision::Wait(on) => return format!("waits {}", wording::waits(*on)),
+        Decision::Ask(write) => write,
+    };
+    let sizes = [seen.set[0].desired, seen.set[1].desired];
+    let text = wording::write(write, sizes);
+    match prepared(seen, write) {
+        None => text,
+        Some(seen) => format!("{text} first; then it {}", says(plan, status, &seen, &decide(plan, status, &seen))),
     }
 }
 
-fn letter(slot: Slot) -> &'static str {
-    ["A", "B"][slot]
-}
-
-fn waits(on: WaitingOn) -> String {
-    match on {
-        WaitingOn::Nothing => "for another revision".to_owned(),
-        WaitingOn::Ready(slot) => format!("until {} is ready; what serves goes on serving", letter(slot)),
-        WaitingOn::Acknowledged => "until every data plane has confirmed the route".to_owned(),
-        WaitingOn::Drained(slot) => format!("until {} has drained", letter(slot)),
-        WaitingOn::Verdict(_) => "for the analysis of this step".to_owned(),
-        WaitingOn::Approval(_) => "for a person's approval".to_owned(),
-        WaitingOn::Bake => "until the step's time is over".to_owned(),
-        WaitingOn::Window => "until the rollback window is over".to_owned(),
-        WaitingOn::Paused => "for a person to resume".to_owned(),
-        WaitingOn::Parked => "for the person who parked the canary".to_owned(),
-        WaitingOn::Good(why) => format!("for the good set, because of {}", reason(why)),
-        WaitingOn::Copy(slot) => format!("for the copy in {}; what serves goes on serving", letter(slot)),
-        WaitingOn::Drift(slot) => format!("for somebody to undo the change of {} from outside", letter(slot)),
-        WaitingOn::Platform(WriteError::Refused(refusal)) => format!("because {}", refused(refusal)),
-        WaitingOn::Platform(WriteError::Platform | WriteError::Conflict) => "for the platform".to_owned(),
+/// What is seen after a write that only prepares the next one: it fences, or it holds a set at the size that it has.
+fn prepared(seen: &Observation, write: &Write) -> Option<Observation> {
+    let mut seen = seen.clone();
+    match *write {
+        Write::Claim => seen.claimed = true,
+        Write::Resize { slot, to, pin: true, .. } if to == seen.set[slot].desired && !seen.set[slot].pinned => {
+            seen.set[slot].pinned = true;
+        }
+        Write::Resize { .. } | Write::Route(_) | Write::Rewrite { .. } => return None,
     }
-}
-
-fn reason(why: Why) -> &'static str {
-    match why {
-        Why::Verdict => "a failed analysis",
-        Why::Deadline => "a deadline",
-        Why::Unready => "instances that are not ready",
-        Why::Aborted => "an abort",
-        Why::Superseded => "a newer revision",
-        Why::RolledBack => "a rollback",
-        Why::Drift => "a change from outside",
-    }
-}
-
-fn refused(refusal: Refusal) -> String {
-    match refusal {
-        Refusal::Unpinned(slot) => format!("others may shrink {}, or it is shrinking", letter(slot)),
-        Refusal::Capacity => "what is ready cannot carry it, and another split serves more".to_owned(),
-        Refusal::Occupied(slot) => format!("{} exists with another revision", letter(slot)),
-        Refusal::Unacknowledged => "a data plane may still apply an older route".to_owned(),
-        Refusal::Routed(slot) => format!("instances of {} may get requests", letter(slot)),
-        Refusal::Busy(slot) => format!("instances of {} have open requests", letter(slot)),
-        Refusal::Needed(slot) => format!("what is left of {} would not carry every split in force", letter(slot)),
-        Refusal::Floor => "less than the floor would be left".to_owned(),
-        Refusal::NotWhole(slot) => format!("{} is not whole", letter(slot)),
-    }
+    Some(seen)
 }

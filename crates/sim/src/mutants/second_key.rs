@@ -41,7 +41,8 @@ fn weak<G: Guards>(name: &'static str, rule: Rule, told: &'static str) -> Mutant
 /// Each rule and the smallest world in which it is missed.
 pub(super) fn list() -> Vec<Mutant> {
     let d = Flow::Direct;
-    let by_readiness = Subject { permit: Some(ours::permit_by_readiness), ..Subject::with::<Sound>("permit-by-readiness") };
+    let by_readiness =
+        Subject { permit: Some(ours::permit_by_readiness), ..Subject::with::<Sound>("permit-by-readiness") };
     vec![
         weak::<NoSurplus>("second key: counts the surplus", Rule::Destruction, "Instances that are being stopped count.")
             .in_world(d, 2, Env { down: true, ..ANYBODY }),

@@ -1,12 +1,12 @@
 //! The story of a mutant, for somebody who is on call: what the report says, what the service is, what went wrong in
 //! which order, which promise that breaks, and what the sound core does at the same place.
 use super::fork::{self, Fork};
+use super::wording;
 use super::{Caught, Mutant};
 use crate::configs::Flow;
-use crate::env::{Env, Person};
+use crate::env::Env;
 use crate::quiet::Mode;
-use crate::state::{Set, State};
-use crate::story;
+use crate::state::State;
 use crate::world::{Happening, World};
 use serin_rollout::{Accept, Plan};
 use std::fmt::Write as _;
@@ -28,12 +28,12 @@ pub(super) fn tell(mutant: &Mutant, world: &World, way: &Way, stuck: Option<Mode
     }
     let quiet = stuck.map(|mode| run_quietly(world, mode, way)).unwrap_or_default();
     section(&mut text, "What happens, on the shortest way there");
-    rows(&mut text, world, way, 0);
-    if let Some(mode) = stuck {
-        let _ = writeln!(text, "      From here on nothing fails any more{}.", given(mode));
-        rows(&mut text, world, &quiet, way.len() - 1);
-        let circle = quiet.last().is_some_and(|(_, last)| quiet[..quiet.len() - 1].iter().any(|(_, s)| s == last));
-        text += if circle { "      And so on for ever.\n" } else { "      Nothing more happens.\n" };
+    let circle = quiet.split_last().is_some_and(|((_, last), others)| others.iter().any(|(_, state)| state == last));
+    let note = stuck.map(|mode| format!("From here on nothing fails any more{}.", given(mode)));
+    let then = rows(world, &quiet, way.len() - 1);
+    table(&mut text, &rows(world, way, 0), note.as_deref(), &then);
+    if stuck.is_some() {
+        wrapped(&mut text, if circle { "And so on for ever." } else { "Nothing more happens." });
     }
     section(&mut text, "What that breaks");
     wrapped(&mut text, &broken(mutant.expected, stuck));
@@ -82,7 +82,8 @@ fn setting(mutant: &Mutant, plan: &Plan) -> Vec<String> {
     if mutant.flow == Flow::Direct && mutant.subject.permit.is_none() && !mutant.subject.ours {
         lines.push("The release goes straight to everything.".to_owned());
     } else {
-        lines.push(format!("The plan: {}.", steps(plan)));
+        let whose = if mutant.subject.ours { "The plan" } else { "Serin's plan for the same service" };
+        lines.push(format!("{whose}: {}.", steps(plan)));
     }
     lines.push(match faults(&mutant.env).as_slice() {
         [] => "Nothing fails, and nobody interferes.".to_owned(),
@@ -97,7 +98,7 @@ fn setting(mutant: &Mutant, plan: &Plan) -> Vec<String> {
 fn steps(plan: &Plan) -> String {
     let one = |(i, step): (usize, &serin_rollout::Step)| {
         let [a, b] = step.target.size;
-        format!("step {i}: A {a}, B {b}, traffic {}{}", story::route(&step.target.route), accepted(step.accept))
+        format!("step {i}: A {a}, B {b}, traffic {}{}", wording::route(&step.target.route), accepted(step.accept))
     };
     let mut text = plan.steps.iter().enumerate().map(one).collect::<Vec<_>>().join("; ");
     if plan.home.is_some() {
@@ -107,9 +108,9 @@ fn steps(plan: &Plan) -> String {
 }
 
 fn accepted(accept: Accept) -> String {
-    let all = [(accept.bake_ms.is_some(), "time"), (accept.checks, "checks"), (accept.manual, "an approval")];
+    let all = [(accept.bake_ms.is_some(), "time"), (accept.checks, "passed checks"), (accept.manual, "an approval")];
     let list: Vec<&str> = all.into_iter().filter(|(on, _)| *on).map(|(_, name)| name).collect();
-    if list.is_empty() { String::new() } else { format!(" until {}", list.join(" and ")) }
+    if list.is_empty() { String::new() } else { format!(", then {}", list.join(" and ")) }
 }
 
 /// What may go wrong and who may ask for what, in words.
@@ -129,26 +130,8 @@ fn faults(env: &Env) -> Vec<String> {
         (env.drift, "somebody changes the revision of a set"),
     ];
     let mut list: Vec<String> = named.into_iter().filter(|(on, _)| *on).map(|(_, what)| what.to_owned()).collect();
-    list.extend(env.people.iter().map(|person| asks(*person)));
+    list.extend(env.people.iter().map(|person| format!("now and then a person {}", wording::asked(*person))));
     list
-}
-
-fn asks(person: Person) -> String {
-    let what = match person {
-        Person::Abort => "abort",
-        Person::Rollback => "return to the revision before",
-        Person::Park => "leave the canary as it is",
-        Person::Retire => "remove what was released",
-        Person::Resume => "go on",
-        Person::Pause => "pause",
-        Person::Retry => "try or start again",
-        Person::Approve => "approve a step",
-        Person::ApproveLate => "approve a step too late",
-        Person::Promote => "skip a step's acceptance",
-        Person::PromoteAll => "promote at once",
-        Person::Weight(share) => return format!("a person may give the canary {}%", share / 100),
-    };
-    format!("a person may {what}")
 }
 
 fn given(mode: Mode) -> &'static str {
@@ -188,50 +171,47 @@ fn run_quietly(world: &World, mode: Mode, way: &Way) -> Vec<(Option<Happening>, 
     list
 }
 
-/// One line for each event: what happens, then both sets and the traffic as they are after it.
-fn rows(text: &mut String, world: &World, way: &Way, first: usize) {
-    for (i, (by, state)) in way.iter().enumerate() {
-        let what = match (by, i) {
-            (Some(by), 1..) => story::happening(world, &way[i - 1].1, *by),
-            (Some(_), 0) | (None, _) if first > 0 => continue,
-            (Some(_) | None, _) => "in the beginning".to_owned(),
+/// One line for each event: its number, what happens, then both sets and the traffic as they are after it. A write that
+/// takes effect at once is one line with its decision.
+fn rows(world: &World, way: &Way, first: usize) -> Vec<[String; 5]> {
+    let mut list = vec![];
+    let mut i = usize::from(first > 0);
+    while let Some((by, state)) = way.get(i) {
+        let what = match by {
+            Some(by) => wording::happening(world, &way[i - 1].1, *by),
+            None => "in the beginning".to_owned(),
         };
-        let [a, b] = [0, 1].map(|k: usize| set(&state.set[k]));
-        let _ = writeln!(text, "{:>4}  {what:<58} | A {a:<14} | B {b:<14} | {}", first + i, traffic(world, state));
+        let sent = matches!(by, Some(Happening::Round(_) | Happening::Somebody(_)));
+        let landed = way.get(i + 1).filter(|(next, _)| sent && matches!(next, Some(Happening::Land)));
+        let state = landed.map_or(state, |(_, landed)| landed);
+        let [a, b] = [0, 1].map(|k: usize| wording::set(&state.set[k]));
+        list.push([(first + i).to_string(), what, a, b, wording::traffic(world, state)]);
+        i += if landed.is_some() { 2 } else { 1 };
     }
+    list
 }
 
-fn set(set: &Set) -> String {
-    if set.total() == 0 && set.desired == 0 {
-        return "-".to_owned();
-    }
-    let going = set.total().saturating_sub(set.desired);
-    let mut text = format!("r{} {}/{} ready", set.rev, set.ready, set.desired);
-    if going > 0 {
-        let _ = write!(text, ", -{going}");
-    }
-    if set.busy {
-        text += ", busy";
-    }
-    text
-}
-
-fn traffic(world: &World, state: &State) -> String {
-    let mut text = format!("traffic {}", story::route(&world.route(state.accepted)));
-    let older: Vec<String> = state.older.iter().filter(|id| **id != 0).map(|id| story::route(&world.route(*id))).collect();
-    if state.late && !older.is_empty() {
-        let _ = write!(text, " (somewhere still {})", older.join(", "));
-    } else if state.late {
-        text += " (not confirmed)";
-    }
-    text
+/// Rows under each other, with columns as wide as they must be.
+fn table(text: &mut String, before: &[[String; 5]], between: Option<&str>, after: &[[String; 5]]) {
+    let head = ["", "", "A", "B", "traffic"].map(str::to_owned);
+    let all = || std::iter::once(&head).chain(before).chain(after);
+    let width = |column: usize| all().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let [n, what, a, b] = [0, 1, 2, 3].map(width);
+    let mut line = |row: &[String; 5]| {
+        let _ = writeln!(text, "  {:>n$}  {:<what$}  {:<a$}  {:<b$}  {}", row[0], row[1], row[2], row[3], row[4]);
+    };
+    line(&head);
+    before.iter().for_each(&mut line);
+    let note = between.map(|note| ["", note, "", "", ""].map(str::to_owned));
+    note.iter().chain(after).for_each(line);
 }
 
 fn tell_fork(text: &mut String, mutant: &Mutant, fork: &Fork) {
-    wrapped(text, &format!("In the state {} line {}, on what is seen there:", if fork.waits { "after" } else { "before" }, fork.line));
-    let _ = writeln!(text, "    {:<26} {}", mutant.name(), fork.theirs);
-    let _ = writeln!(text, "    {:<26} {}", "Serin", fork.ours);
+    let when = if fork.waits { "After" } else { "At" };
+    wrapped(text, &format!("{when} line {}, in the same state:", fork.line));
+    let _ = writeln!(text, "    {:<28} {}", mutant.name(), fork.theirs);
+    let _ = writeln!(text, "    {:<28} {}", "Serin", fork.ours);
     if let Some(refusal) = &fork.refused {
-        wrapped(text, &format!("Asked for that write, Serin's second key refuses: {refusal}."));
+        wrapped(text, &format!("And whoever asks for that write, Serin's second key refuses it: {refusal}."));
     }
 }
