@@ -100,7 +100,7 @@ pub fn one_is_available(plan: &Plan, status: &Status, seen: &Observation) -> Dec
 pub fn rollback_window(plan: &Plan, status: &Status, seen: &Observation) -> Decision {
     let asked = seen.intent.rollback == Some(status.rollout);
     if status.phase == Phase::Idle && status.good == 1 && asked {
-        return save(status, back(Why::RolledBack));
+        return save(&Status { good: 0, ..*status }, back(Why::RolledBack));
     }
     argo(plan, status, seen, Version { returns: Enough::One, ..CAREFUL })
 }
@@ -176,7 +176,7 @@ pub fn abort_after_the_switch(plan: &Plan, status: &Status, seen: &Observation) 
         return careful(plan, status, seen);
     };
     let new = &seen.set[1];
-    if new.ready < n {
+    if new.ready < n && seen.route.reaches(1) {
         return if seen.due.drain && new.desired > 0 { size(1, 0, rev) } else { WAIT };
     }
     careful(plan, status, seen)
@@ -219,7 +219,7 @@ fn is_open(gate: Gate, seen: &Observation) -> bool {
 
 fn steps(plan: &Plan, status: &Status, seen: &Observation, version: Version, at: InStep, rev: Rev) -> Decision {
     if seen.intent.wanted != rev {
-        if version.relabels && seen.set[1].rev == Some(rev) {
+        if version.relabels && seen.route.reaches(1) && seen.set[1].rev == Some(rev) {
             return Decision::Ask(Write::Rewrite { slot: 1, rev: seen.intent.wanted });
         }
         return save_with_delay(status, back(Why::Superseded));

@@ -106,7 +106,7 @@ fn saved(act: Act) -> u16 {
 fn says(plan: &Plan, status: &Status, seen: &Observation, decision: &Decision) -> String {
     let write = match decision {
         Decision::Save(next, _) if next.phase == status.phase && next.armed != status.armed => {
-            return "writes down how long it waits".to_owned();
+            return "notes what it waits for, and waits".to_owned();
         }
         Decision::Save(next, _) => return wording::saved(next),
         Decision::Wait(on) => return format!("waits {}", wording::waits(*on)),
