@@ -98,9 +98,10 @@ fn flagger(plan: &Plan, status: &Status, seen: &Observation, holes: Holes) -> De
         return begins(status, seen).unwrap_or(WAIT);
     };
     let primary = &seen.set[0];
+    let returns_with_care = holes.promotes_to_any_size && matches!(status.phase, Phase::Back { .. });
     if let Some(runs) = primary.rev
         && status.phase != Phase::Idle
-        && !(primary.pinned || holes.leaves_the_primary_to_others)
+        && !(primary.pinned || holes.leaves_the_primary_to_others && !returns_with_care)
     {
         return size(0, plan.limits.replicas, runs);
     }
@@ -169,7 +170,7 @@ fn copy(rev: Rev) -> Decision {
 /// Traffic to the primary, then the canary goes.
 fn rolls_back(plan: &Plan, status: &Status, seen: &Observation, holes: Holes, why: Why) -> Decision {
     let Some(rev) = status.rev[1] else { return WAIT };
-    let ready = seen.set[0].ready >= plan.limits.replicas;
+    let ready = seen.set[0].ready.min(seen.set[0].desired) >= plan.limits.replicas;
     if seen.route.accepted != home(plan, holes) {
         let goes = ready || holes.returns_to_anything;
         return if goes { ask_route(home(plan, holes)) } else { WAIT };
@@ -183,7 +184,7 @@ fn promotes(plan: &Plan, status: &Status, seen: &Observation, holes: Holes, leg:
     if primary.rev != Some(rev) {
         return copy(rev);
     }
-    let enough = if holes.promotes_to_any_size { primary.desired } else { plan.limits.replicas };
+    let enough = if holes.promotes_to_any_size { primary.desired.max(1) } else { plan.limits.replicas };
     if primary.ready < enough && !holes.does_not_wait_for_the_copy {
         return match (seen.due.healthy, holes.returns_to_a_late_primary) {
             (false, _) => WAIT,

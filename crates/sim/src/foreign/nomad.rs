@@ -1,5 +1,5 @@
 //! Nomad: old allocations are replaced by new ones, and a deployment is a thing that can fail and be promoted.
-use super::{WAIT, ask_route, begins, outcome, save, size, swapped};
+use super::{WAIT, ask_route, begins, outcome, save, size, sound_on, swapped};
 use serin_rollout::{Decision, InStep, Observation, Phase, Plan, Rev, Route, Split, Status, Why, decide, other};
 
 /// One in, one out, by membership. `counts_failed`: an allocation that failed counts as placed.
@@ -48,8 +48,9 @@ pub fn failed_is_placed(plan: &Plan, status: &Status, seen: &Observation) -> Dec
 pub fn replaced_by_the_new(plan: &Plan, status: &Status, seen: &Observation) -> Decision {
     let good = &seen.set[status.good];
     let new = status.rev[other(status.good)];
+    let judged = seen.route.reaches(other(status.good));
     match (status.phase, new) {
-        (Phase::Step(_), Some(rev)) if good.ready < good.desired && good.rev != Some(rev) => {
+        (Phase::Step(_), Some(rev)) if good.ready < good.desired && good.rev != Some(rev) && judged => {
             size(status.good, good.desired, rev)
         }
         (_, Some(_) | None) => decide(plan, status, seen),
@@ -58,10 +59,12 @@ pub fn replaced_by_the_new(plan: &Plan, status: &Status, seen: &Observation) -> 
 
 /// The revert is a release like any other: it waits for a promotion, and what failed stays.
 pub fn revert_is_a_canary(plan: &Plan, status: &Status, seen: &Observation) -> Decision {
-    let decision = decide(plan, status, seen);
+    let waits = matches!(status.phase, Phase::Parked { .. });
+    let decision = sound_on(plan, status, seen, |seen| seen.verdict = seen.verdict.filter(|_| !waits));
     match (&decision, status.phase) {
         (Decision::Save(next, _), Phase::Step(InStep { step, attempt, .. }))
-            if matches!(next.phase, Phase::Back { why: Why::Verdict, .. }) =>
+            if matches!(next.phase, Phase::Back { why: Why::Verdict, .. })
+                && seen.route.reaches(other(status.good)) =>
         {
             save(status, Phase::Parked { split: seen.route.accepted.split, step, attempt })
         }

@@ -91,6 +91,8 @@ fn at(world: &World, before: &State, by: Happening, line: usize) -> Option<Fork>
     let ours = match (by, same) {
         (Happening::Somebody(_), _) => "whoever asks, the second key is asked first".to_owned(),
         (_, true) => "decides the same, and reads again before it writes".to_owned(),
+        // a phase that another tool saved says something else to us: only that it is not done is comparable
+        (_, false) if settles(&ours) && !world.subject.ours => "does not do that".to_owned(),
         (_, false) => says(&world.plan, &status, &seen, &ours),
     };
     Some(Fork { line, waits: false, theirs, ours, refused: refusal.map(wording::refused) })
@@ -118,6 +120,11 @@ fn says(plan: &Plan, status: &Status, seen: &Observation, decision: &Decision) -
         None => text,
         Some(seen) => format!("{text} first; then it {}", says(plan, status, &seen, &decide(plan, status, &seen))),
     }
+}
+
+/// Whether a promotion that is over is what is written down.
+fn settles(decision: &Decision) -> bool {
+    matches!(decision, Decision::Save(next, _) if matches!(next.phase, serin_rollout::Phase::Settling { .. }))
 }
 
 /// What is seen after a write that only prepares the next one: it fences, or it holds a set at the size that it has.

@@ -7,5 +7,9 @@ pub const NOT_HERE: &[(u8, &str, &str)] = &[
         "argo-3316",
         "a cached copy is written back over a newer object: here the status is saved by compare-and-swap, so there is no such write; a save of a dead incarnation that lands late is part of every world with late writes",
     ),
-    (45, "argo-849", "somebody edits weights outside of the tool: the world has no such hand on the route"),
+    (
+        45,
+        "argo-849",
+        "somebody edits the weights behind the tool's back: in this world nobody but the controller, living or dead, writes the route; a write of the dead that lands late is part of every world with late writes",
+    ),
 ];

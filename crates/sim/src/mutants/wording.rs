@@ -110,7 +110,7 @@ pub(super) fn write(write: &Write, sizes: [u16; 2]) -> String {
                 () if to < size => format!("stops {} of {set}", size - to),
                 () if size == 0 => format!("starts {to} of r{} in {set}", rev.0),
                 () if to > size => format!("starts {} more in {set}", to - size),
-                () if pin => format!("holds {set} at {to}"),
+                () if pin => format!("holds {set} at {to} of r{}", rev.0),
                 () => format!("lets others scale {set}"),
             }
         }
