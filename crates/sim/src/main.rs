@@ -1,4 +1,5 @@
-//! `serin-sim check|mutants|sim|sweep [--quick|--long] [--seed N] [--only NAME] [--story NAME]`: the checks of the core, for `cargo
+//! `serin-sim check|mutants|sim|sweep|permit|fuzz-decide [--quick|--long] [--seed N] [--only NAME]`, and `serin-sim mutants
+//! --story NAME`: the checks of the core, for `cargo
 //! xtask` and for a person. The seed is printed first; the last line is the result.
 use serin_sim::check::{self, ConfigReport, Options};
 use serin_sim::mutants::{self, Mutant};
@@ -16,7 +17,9 @@ struct Args {
     only: Option<String>,
 }
 
-const USAGE: &str = "usage: serin-sim check|mutants|sim|sweep [--quick|--long] [--seed N] [--only NAME] [--story NAME]";
+const USAGE: &str =
+    "usage: serin-sim check|mutants|sim|sweep|permit|fuzz-decide [--quick|--long] [--seed N] [--only NAME]
+       serin-sim mutants --story NAME";
 
 fn parse(mut args: impl Iterator<Item = String>) -> Option<Args> {
     let mut parsed = Args { verb: args.next()?, long: false, seed: 1, only: None, story: None };
@@ -53,6 +56,8 @@ fn main() -> ExitCode {
         "mutants" => told.map_or_else(|| mutants(&args, &list), tell_mutant),
         "sim" => simulate(&args),
         "sweep" => sweep(&args),
+        "fuzz-decide" => serin_sim::fuzz::perform(args.long, args.seed),
+        "permit" => serin_sim::enumerate::perform(args.long),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

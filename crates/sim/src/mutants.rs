@@ -23,7 +23,9 @@ pub mod second_key;
 mod telling;
 mod wording;
 
+pub use guards::NoAck;
 pub use not_here::NOT_HERE;
+pub use second_key::NoSurplus;
 
 /// How a mutant must be caught.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
