@@ -69,6 +69,7 @@ fn alone<G: Guards>(name: &'static str) -> Subject {
 /// Each guard and the smallest world in which it is missed.
 pub(super) fn list() -> Vec<Mutant> {
     let mut list = capacity();
+    list.extend(writes());
     list.extend(judgement());
     list
 }
@@ -77,7 +78,6 @@ fn capacity() -> Vec<Mutant> {
     let w = Flow::Weights;
     let deaths = Env { crash: true, zombie: true, down: true, late: true, ..Env::CALM };
     let old_views = Env { stale: true, lenient: true, ..ALONE };
-    let drift = Env { drift: true, ..ALONE };
     vec![
         Mutant::breaks(
             Subject::with::<NoClaim>("no claim"),
@@ -133,6 +133,13 @@ fn capacity() -> Vec<Mutant> {
         .also("argo-3761", 49)
         .also("flagger-256", 49)
         .in_world(w, 1, ALONE),
+    ]
+}
+
+fn writes() -> Vec<Mutant> {
+    let w = Flow::Weights;
+    let drift = Env { drift: true, ..ALONE };
+    vec![
         Mutant::breaks(
             alone::<NoImmutable>("sets are rewritten"),
             Rule::Identity,
