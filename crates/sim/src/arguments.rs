@@ -15,6 +15,8 @@ pub struct Arguments {
     pub only: Option<String>,
     /// How many threads, instead of one for each core.
     pub threads: Option<usize>,
+    /// Whose story is told.
+    pub story: Option<String>,
     /// Where the journals are.
     pub dir: Option<String>,
 }
@@ -28,6 +30,8 @@ pub enum Verb {
     Cross,
     /// Every mutant.
     Mutants,
+    /// The story of one mutant.
+    Story,
     /// Random ways.
     Sim,
     /// A death at every action.
@@ -57,7 +61,7 @@ impl Verb {
             Verb::Check(Some(Writer::Any)) => "check-writer-any",
             Verb::Check(Some(Writer::Decide)) => "check-writer-decide",
             Verb::Cross => "check-cross",
-            Verb::Mutants => "mutants",
+            Verb::Mutants | Verb::Story => "mutants",
             Verb::Sim => "sim",
             Verb::Sweep => "sweep",
             Verb::Permit => "permit",
@@ -72,6 +76,7 @@ pub const USAGE: &str = "\
 usage: serin-sim check [--writer any|decide] [--only NAME]   every reachable state of the small worlds
        serin-sim check --cross [--only NAME]                 the same count by an independent checker
        serin-sim mutants [--only NAME]                       every guard taken away: each must be caught
+       serin-sim mutants --story NAME                        how one of them takes a service down
        serin-sim sim [--seed N] [--seeds N]                  random ways through larger worlds
        serin-sim sweep                                       a death at every action of every release
        serin-sim permit                                      the second key on every input of a size
@@ -96,7 +101,8 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Arguments, String
         Some(other) => return Err(format!("there is no verb {other:?}")),
         None => return Err("there is no verb".to_owned()),
     };
-    let mut parsed = Arguments { verb, long: false, seed: 1, seeds: None, only: None, threads: None, dir: None };
+    let mut parsed =
+        Arguments { verb, long: false, seed: 1, seeds: None, only: None, threads: None, story: None, dir: None };
     while let Some(option) = args.next() {
         let mut value = || args.next().ok_or(format!("{option} needs a value"));
         match (option.as_str(), parsed.verb) {
@@ -106,6 +112,7 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Arguments, String
             ("--threads", _) => parsed.threads = Some(number(&option, &value()?)?),
             ("--seeds", Verb::Sim) => parsed.seeds = Some(number(&option, &value()?)?),
             ("--only", Verb::Check(_) | Verb::Cross | Verb::Mutants) => parsed.only = Some(value()?),
+            ("--story", Verb::Mutants) => (parsed.verb, parsed.story) = (Verb::Story, Some(value()?)),
             ("--cross", Verb::Check(None)) => parsed.verb = Verb::Cross,
             ("--writer", Verb::Check(None)) => parsed.verb = Verb::Check(Some(writer(&value()?)?)),
             (dir, Verb::Trace) if parsed.dir.is_none() && !dir.starts_with('-') => parsed.dir = Some(dir.to_owned()),

@@ -3,7 +3,7 @@
 use serin_sim::admission;
 use serin_sim::arguments::{self, Arguments, USAGE, Verb, Writer};
 use serin_sim::check::{self, CheckReport, ConfigReport, Options, System};
-use serin_sim::mutants;
+use serin_sim::mutants::{self, Mutant};
 use serin_sim::pins;
 use serin_sim::progress::Screen;
 use serin_sim::seeds::{self, Seeds};
@@ -24,10 +24,19 @@ fn main() -> ExitCode {
     };
     eprintln!("seed={}", args.seed);
     let began = Instant::now();
+    let list = mutants::all();
+    let told = match args.story.as_ref().map(|name| mutants::find(&list, name)).transpose() {
+        Ok(told) => told,
+        Err(nearest) => {
+            eprintln!("no mutant has this name, or more than one has; write one of: {}", nearest.join(", "));
+            return ExitCode::from(2);
+        }
+    };
     let (sound, keys) = match args.verb {
         Verb::Check(writer) => check(&args, writer),
         Verb::Cross => cross(&args),
-        Verb::Mutants => mutants(&args),
+        Verb::Mutants => mutants(&args, &list),
+        Verb::Story => told.map_or_else(|| (false, String::new()), tell_mutant),
         Verb::Sim => simulate(&args),
         Verb::Sweep => sweep(&args),
         Verb::Permit => serin_sim::enumerate::perform(args.long),
@@ -120,26 +129,37 @@ fn cross(_: &Arguments) -> (bool, String) {
     (false, "configs=0 states=0 differ=0".to_owned())
 }
 
-fn mutants(args: &Arguments) -> (bool, String) {
-    let list = mutants::all();
-    let chosen =
-        list.iter().filter(|mutant| args.only.as_ref().is_none_or(|name| mutant.subject.name.contains(name.as_str())));
-    let (mut killed, mut total) = (0, 0);
-    for mutant in chosen {
-        let verdict = mutants::run(mutant);
-        total += 1;
-        killed += usize::from(verdict.is_killed());
-        let how = verdict.caught.unwrap_or("NOT CAUGHT");
+fn mutants(args: &Arguments, list: &[Mutant]) -> (bool, String) {
+    let chosen: Vec<&Mutant> = list
+        .iter()
+        .filter(|mutant| args.only.as_ref().is_none_or(|part| mutant.names().any(|name| name.contains(part.as_str()))))
+        .collect();
+    let verdicts = mutants::run_all(&chosen, |verdict| {
+        let how = verdict.caught.map_or("NOT CAUGHT", mutants::Caught::sentence);
         let control = if verdict.control { "" } else { " (the sound core is not sound in this world)" };
+        let closed = if verdict.closed { "" } else { " (nor is the same tool without this hole)" };
+        let other = if verdict.caught == Some(verdict.expected) { "" } else { " (NOT WHAT ITS STORY SAYS)" };
         eprintln!(
-            "{:<34} {:>3} steps {:>8} states {:>5.1}s  {how}{control}",
+            "{:<34} {:>3} steps {:>8} states {:>5.1}s  {how}{control}{closed}{other}",
             verdict.name, verdict.steps, verdict.states, verdict.secs
         );
-        if args.only.is_some() {
-            eprint!("{}", verdict.story);
-        }
+    });
+    if args.only.is_some() {
+        verdicts.iter().for_each(|verdict| eprint!("\n{}", verdict.story));
     }
-    (killed == total && total > 0, format!("mutants={total} killed={killed} survived={}", total - killed))
+    let killed = verdicts.iter().filter(|verdict| verdict.is_killed()).count();
+    let (total, outages) = (verdicts.len(), mutants::outages(chosen));
+    let keys = format!("mutants={total} killed={killed} survived={} outages={outages}", total - killed);
+    (killed == total && total > 0, keys)
+}
+
+/// The story of one mutant on stdout.
+fn tell_mutant(mutant: &Mutant) -> (bool, String) {
+    let verdict = mutants::run(mutant);
+    println!("{}", verdict.story);
+    let killed = usize::from(verdict.is_killed());
+    let outages = mutants::outages([mutant]);
+    (killed == 1, format!("mutants=1 killed={killed} survived={} outages={outages}", 1 - killed))
 }
 
 /// Seeds of a quick run and of a long one.

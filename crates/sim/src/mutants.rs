@@ -1,72 +1,65 @@
-//! The checker's own test: every guard switched off, and every known bug by name, must be caught.
+//! The checker's own test: every guard switched off, and every known outage by name, must be caught, and for the reason
+//! that its story gives.
 use crate::bfs;
 use crate::configs::Flow;
 use crate::env::Env;
-use crate::foreign;
 use crate::invariants::Rule;
 use crate::quiet::Mode;
-use crate::story;
-use crate::subject::Subject;
+use crate::subject::{Decide, Subject};
 use crate::world::World;
-use serin_rollout::{Guards, Sound};
+use std::num::NonZero;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-macro_rules! guard_off {
-    ($($(#[$doc:meta])* $name:ident: $guard:ident;)*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug)]
-        pub struct $name;
-        impl Guards for $name {
-            const $guard: bool = false;
-        }
-    )*};
+mod argo;
+mod flagger;
+mod fork;
+pub mod guards;
+mod not_here;
+mod ours;
+mod peers;
+pub mod second_key;
+mod telling;
+mod wording;
+
+pub use guards::NoAck;
+pub use not_here::NOT_HERE;
+pub use second_key::NoSurplus;
+
+/// How a mutant must be caught.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Caught {
+    /// It breaks this rule.
+    Breaks(Rule),
+    /// From some state this promise is not kept.
+    Stuck(Mode),
 }
 
-guard_off! {
-    /// Writes of a dead incarnation are not fenced.
-    NoClaim: CLAIM;
-    /// A route is taken for in force when it was accepted.
-    NoAck: ACK;
-    /// A view older than the own last write is believed.
-    NoFresh: FRESH;
-    /// Others may lower what carries or will carry traffic.
-    NoPin: PIN;
-    /// Traffic goes forwards to what is not ready.
-    NoReadyForward: READY_FORWARD;
-    /// Traffic goes back to what is not ready.
-    NoReadyBack: READY_BACK;
-    /// A set is retired although nothing else is whole.
-    NoSurvivor: SURVIVOR;
-    /// The fallback to a set stays while the set is retired.
-    NoCleanRoute: CLEAN_ROUTE;
-    /// Open requests are not waited for.
-    NoDrain: DRAIN;
-    /// No failure is a pass.
-    NoVerdict: VERDICT;
-    /// Old verdicts and commands count.
-    NoKeyed: KEYED;
-    /// A failure after the commit is ignored.
-    NoFailAnywhere: FAIL_ANYWHERE;
-    /// A newer revision does not end the older one's rollout.
-    NoSupersede: SUPERSEDE;
-    /// A dead new set does not lead back to the warm old one.
-    NoFlipBack: FLIP_BACK;
-    /// Traffic stays on what does not serve.
-    NoRescue: RESCUE;
-    /// An unproven revision may get more than its step allows.
-    NoCap: CAP;
-    /// A set that exists is given another revision.
-    NoImmutable: IMMUTABLE;
-    /// Writes go out without a fresh read.
-    NoPermit: PERMIT;
-    /// The second key counts instances that are being stopped.
-    NoSurplus: SURPLUS;
+impl Caught {
+    /// The rule or the promise as a sentence.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Caught::Breaks(rule) => rule.sentence(),
+            Caught::Stuck(mode) => mode.promise(),
+        }
+    }
 }
 
 /// A mutant and the smallest world that catches it.
 pub struct Mutant {
     /// The subject with its name.
     pub subject: Subject,
+    /// The row of the catalogue of outages that it is, if it is one.
+    pub row: Option<u8>,
+    /// Reports with the same story: their names and rows.
+    pub also: Vec<(&'static str, u8)>,
+    /// What happened, as the reports tell it.
+    pub told: &'static str,
+    /// How it must be caught.
+    pub expected: Caught,
+    /// The same tool without this hole: it breaks no rule in this world. Where there is none the sound core stands for it.
+    pub closed: Option<Subject>,
     /// The strategy.
     pub flow: Flow,
     /// Instances at rest.
@@ -75,6 +68,79 @@ pub struct Mutant {
     pub env: Env,
 }
 
+impl Mutant {
+    fn new(subject: Subject, told: &'static str, expected: Caught) -> Mutant {
+        let (flow, env) = (Flow::Direct, CALM);
+        Mutant { subject, row: None, also: vec![], told, expected, closed: None, flow, replicas: 1, env }
+    }
+
+    /// A mutant that breaks a rule.
+    fn breaks(subject: Subject, rule: Rule, told: &'static str) -> Mutant {
+        Mutant::new(subject, told, Caught::Breaks(rule))
+    }
+
+    /// A mutant that does not get where it should.
+    fn sticks(subject: Subject, mode: Mode, told: &'static str) -> Mutant {
+        Mutant::new(subject, told, Caught::Stuck(mode))
+    }
+
+    fn row(self, row: u8) -> Mutant {
+        Mutant { row: Some(row), ..self }
+    }
+
+    fn also(mut self, name: &'static str, row: u8) -> Mutant {
+        self.also.push((name, row));
+        self
+    }
+
+    fn closed(self, decide: Decide) -> Mutant {
+        Mutant { closed: Some(Subject { decide, ..self.subject }), ..self }
+    }
+
+    fn in_world(self, flow: Flow, replicas: u16, env: Env) -> Mutant {
+        Mutant { flow, replicas, env, ..self }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        self.subject.name
+    }
+
+    /// All names that it goes by.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
+        std::iter::once(self.name()).chain(self.also.iter().map(|(name, _)| *name))
+    }
+
+    /// The rows of the catalogue that it stands for.
+    pub fn rows(&self) -> impl Iterator<Item = u8> + '_ {
+        self.row.into_iter().chain(self.also.iter().map(|(_, row)| *row))
+    }
+
+    /// The sound core with as many keys: with the second one wherever that is what another tool does not have.
+    pub fn control(&self) -> Subject {
+        let alone = self.subject.permit.is_none() && self.subject.ours && self.name() != "no second key";
+        if alone { Subject::SOUND.alone() } else { Subject::SOUND }
+    }
+
+    /// The promises to look at, the one that must not be kept first.
+    fn modes(&self) -> Vec<Mode> {
+        if self.env.anybody || self.env.drift {
+            return vec![];
+        }
+        let mut list = Mode::ALL.to_vec();
+        list.sort_by_key(|mode| self.expected != Caught::Stuck(*mode));
+        list
+    }
+
+    /// This mutant's world with some pair of keys in it.
+    pub fn world(&self, subject: Subject) -> World {
+        World::new(subject, self.flow.plan(self.replicas, 0), self.env)
+    }
+}
+
+/// Nothing fails and nobody asks for anything but one new revision.
+const CALM: Env = Env { people: &[], ..Env::CALM };
+
 /// What became of a mutant.
 #[derive(Clone, Debug)]
 pub struct Verdict {
@@ -82,8 +148,12 @@ pub struct Verdict {
     pub name: &'static str,
     /// Whether the sound core is sound in the same world: else the catch proves nothing.
     pub control: bool,
+    /// Whether the same tool without the hole breaks no rule there.
+    pub closed: bool,
+    /// How it had to be caught.
+    pub expected: Caught,
     /// The rule or promise that caught it.
-    pub caught: Option<&'static str>,
+    pub caught: Option<Caught>,
     /// The length of the shortest way there.
     pub steps: usize,
     /// States searched.
@@ -95,115 +165,128 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Caught, and for the right reason.
+    /// Caught, for the right reason, where neither the sound core nor the same tool without the hole is.
     pub fn is_killed(&self) -> bool {
-        self.control && self.caught.is_some()
+        self.control && self.closed && self.caught == Some(self.expected)
     }
 }
 
-/// The first key alone, on views that are never old, with failures and late data planes: what the guards of the first
-/// key are for when nobody stands behind it.
-const ALONE: Env = Env { down: true, late: true, lower: true, busy: true, ..Env::CALM };
-
 /// All of them.
 pub fn all() -> Vec<Mutant> {
-    let mut list = guards();
-    list.extend(named());
+    let mut list = guards::list();
+    list.extend(second_key::list());
+    list.extend(ours::list());
+    list.extend(flagger::list());
+    list.extend(argo::list());
+    list.extend(peers::list());
     list
 }
 
-fn guards() -> Vec<Mutant> {
-    let mutant = |subject: Subject, flow, replicas, env| Mutant { subject, flow, replicas, env };
-    let w = Flow::Weights;
-    let deaths = Env { crash: true, zombie: true, down: true, late: true, ..Env::CALM };
-    let old_views = Env { stale: true, lenient: true, ..ALONE };
-    let three = Env { revisions: 3, ..ALONE };
-    let drift = Env { drift: true, ..ALONE };
-    let anybody = Env { anybody: true, revisions: 1, generations: 1, down: true, ..Env::CALM };
-    let stale_verdicts = Env { stale_verdicts: true, ..Env::CALM };
-    vec![
-        mutant(Subject::with::<NoClaim>("no claim"), w, 1, deaths),
-        mutant(Subject::with::<NoAck>("no acknowledgement").alone(), w, 1, ALONE),
-        mutant(Subject::with::<NoFresh>("no read-your-writes").alone(), Flow::Kept, 1, old_views),
-        mutant(Subject::with::<NoPin>("no pin").alone(), w, 1, ALONE),
-        mutant(Subject::with::<NoReadyForward>("no readiness forwards").alone(), w, 1, ALONE),
-        mutant(Subject::with::<NoReadyBack>("no readiness back").alone(), w, 1, ALONE),
-        mutant(Subject::with::<NoSurvivor>("no survivor").alone(), w, 1, ALONE),
-        mutant(Subject::with::<NoCleanRoute>("no clean route").alone(), w, 1, ALONE),
-        mutant(Subject::with::<NoDrain>("no drain").alone(), w, 1, ALONE),
-        mutant(Subject::with::<NoVerdict>("no verdict is a pass"), w, 1, Env::CALM),
-        mutant(Subject::with::<NoKeyed>("old verdicts count"), w, 1, stale_verdicts),
-        mutant(Subject::with::<NoFailAnywhere>("failure after the commit ignored"), w, 1, Env::CALM),
-        mutant(Subject::with::<NoSupersede>("not superseded"), w, 1, three),
-        mutant(Subject::with::<NoFlipBack>("no way back in the window"), w, 1, ALONE),
-        mutant(Subject::with::<NoRescue>("no rescue"), w, 2, ALONE),
-        mutant(Subject::with::<NoCap>("no cap"), w, 2, ALONE),
-        mutant(Subject::with::<NoImmutable>("sets are rewritten").alone(), w, 1, drift),
-        mutant(Subject::with::<NoPermit>("no second key"), w, 1, Env { stale: true, ..ALONE }),
-        mutant(Subject::with::<NoSurplus>("second key counts the surplus"), Flow::Direct, 2, anybody),
-    ]
-}
-
-fn named() -> Vec<Mutant> {
-    let mutant = |subject: Subject, flow, replicas, env| Mutant { subject, flow, replicas, env };
-    let foreign = Subject::foreign;
-    let blind = Subject {
-        permit: Some(foreign::blind::permits),
-        ..Subject::twisted("lease-expires-while-retiring", foreign::blind::decide)
-    };
-    let by_readiness =
-        Subject { permit: Some(foreign::permit_by_readiness), ..Subject::with::<Sound>("permit-by-readiness") };
-    let anybody = Env { anybody: true, revisions: 1, generations: 1, late: true, down: true, ..Env::CALM };
-    let (d, w) = (Flow::Direct, Flow::Weights);
-    vec![
-        mutant(foreign("flagger-1898", foreign::flagger_1898), d, 2, Env { people: &[], ..Env::CALM }),
-        mutant(
-            foreign("flagger-1931-crash-window", foreign::flagger_1931),
-            d,
-            2,
-            Env { crash: true, people: &[], ..Env::CALM },
-        ),
-        mutant(foreign("flyctl-4745", foreign::flyctl_4745), d, 1, Env { people: &[], ..Env::CALM }),
-        mutant(Subject::twisted("never-promotes", foreign::never_promotes), w, 1, Env::CALM),
-        mutant(Subject::twisted("always-halts", foreign::always_halts), w, 1, Env::CALM),
-        mutant(blind, w, 1, Env { down: true, late: true, ..Env::CALM }),
-        mutant(by_readiness, d, 1, anybody),
-    ]
+/// How many different outages of the catalogue these mutants stand for.
+pub fn outages<'a>(list: impl IntoIterator<Item = &'a Mutant>) -> usize {
+    let mut rows: Vec<u8> = list.into_iter().flat_map(Mutant::rows).collect();
+    rows.sort_unstable();
+    rows.dedup();
+    rows.len()
 }
 
 const CAP: usize = 3_000_000;
 
-/// Runs one mutant and its control: the sound core with as many keys in the same world.
+/// Runs one mutant, its control and its closed form.
 pub fn run(mutant: &Mutant) -> Verdict {
     let began = Instant::now();
-    let modes: &[Mode] = if mutant.env.anybody || mutant.env.drift { &[] } else { &Mode::ALL };
-    let plan = mutant.flow.plan(mutant.replicas, 0);
-    let alone = mutant.subject.permit.is_none() && mutant.subject.name != "no second key";
-    let sound = if alone && mutant.subject.ours { Subject::SOUND.alone() } else { Subject::SOUND };
-    let control = World::new(sound, plan.clone(), mutant.env);
-    let found = bfs::search(&control, control.at_rest(), CAP, modes);
+    let control = mutant.world(mutant.control());
+    let found = bfs::search(&control, control.at_rest(), CAP, &mutant.modes());
     let control = found.broken.is_none() && found.stuck.is_none() && !found.cut;
-    let world = World::new(mutant.subject, plan, mutant.env);
-    let found = bfs::search(&world, world.at_rest(), CAP, modes);
-    let mut verdict = Verdict {
-        name: mutant.subject.name,
-        control,
-        caught: None,
-        steps: 0,
-        states: found.graph.list.len(),
-        secs: 0.0,
-        story: String::new(),
-    };
+    drop(found);
+    let closed = mutant.closed.is_none_or(|closed| {
+        let world = mutant.world(closed);
+        let found = bfs::search(&world, world.at_rest(), CAP, &[]);
+        found.broken.is_none() && !found.cut
+    });
+    let world = mutant.world(mutant.subject);
+    let found = bfs::search(&world, world.at_rest(), CAP, &mutant.modes());
+    let (expected, states) = (mutant.expected, found.graph.list.len());
+    let name = mutant.name();
+    let story = String::new();
+    let mut verdict = Verdict { name, control, closed, expected, caught: None, steps: 0, states, secs: 0.0, story };
     if let Some(id) = found.broken {
         let way = found.graph.way(id);
-        verdict.caught = Rule::of(found.graph.list[id as usize].broken).map(Rule::sentence);
-        (verdict.steps, verdict.story) = (way.len() - 1, story::tell(&world, &way));
+        verdict.caught = Rule::of(found.graph.list[id as usize].broken).map(Caught::Breaks);
+        verdict.steps = way.len() - 1;
+        verdict.story = telling::tell(mutant, &world, &way, None);
     } else if let Some(stuck) = &found.stuck {
         let way = found.graph.way(stuck.start);
-        verdict.caught = Some(stuck.mode.promise());
-        (verdict.steps, verdict.story) = (way.len() - 1, story::tell(&world, &way));
-        verdict.story += &story::tell_quiet(&world, stuck.mode, found.graph.list[stuck.start as usize]);
+        verdict.caught = Some(Caught::Stuck(stuck.mode));
+        verdict.steps = way.len() - 1;
+        verdict.story = telling::tell(mutant, &world, &way, Some(stuck.mode));
     }
     verdict.secs = began.elapsed().as_secs_f64();
     verdict
 }
+
+/// Runs all of them on every core there is; `told` hears of each as it ends. The verdicts are in the order of the list.
+pub fn run_all(list: &[&Mutant], told: impl Fn(&Verdict) + Sync) -> Vec<Verdict> {
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(vec![None; list.len()]));
+    let workers = std::thread::available_parallelism().map_or(1, NonZero::get).min(list.len());
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some((i, mutant)) = take(&next, list) {
+                    let verdict = run(mutant);
+                    told(&verdict);
+                    done.lock().expect("no worker panics with the list in its hands")[i] = Some(verdict);
+                }
+            });
+        }
+    });
+    let done = done.into_inner().expect("a worker that panicked has ended the scope");
+    done.into_iter().flatten().collect()
+}
+
+fn take<'a>(next: &AtomicUsize, list: &[&'a Mutant]) -> Option<(usize, &'a Mutant)> {
+    let i = next.fetch_add(1, Ordering::Relaxed);
+    list.get(i).map(|mutant| (i, *mutant))
+}
+
+/// The mutant that goes by this name, or by a name of which this is a part that no other one has.
+///
+/// # Errors
+/// The names that are nearest to it.
+pub fn find<'a>(list: &'a [Mutant], name: &str) -> Result<&'a Mutant, Vec<&'static str>> {
+    if let Some(mutant) = list.iter().find(|mutant| mutant.names().any(|known| known == name)) {
+        return Ok(mutant);
+    }
+    let part: Vec<&Mutant> = list.iter().filter(|mutant| mutant.names().any(|known| known.contains(name))).collect();
+    match part.as_slice() {
+        [mutant] => return Ok(mutant),
+        [] => {}
+        several => {
+            let names = several.iter().flat_map(|mutant| mutant.names());
+            return Err(names.filter(|known| known.contains(name)).collect());
+        }
+    }
+    let mut names: Vec<&'static str> = list.iter().flat_map(Mutant::names).collect();
+    names.sort_by_key(|known| distance(known, name));
+    names.truncate(5);
+    Err(names)
+}
+
+/// Levenshtein's distance: how many letters must be put in, taken out or changed.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut corner = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let change = corner + usize::from(x != *y);
+            corner = row[j + 1];
+            row[j + 1] = change.min(row[j] + 1).min(corner + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests;

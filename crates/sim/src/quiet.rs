@@ -111,7 +111,7 @@ impl World {
     }
 
     /// First without anything due, then what only has to be waited for, then deadlines.
-    fn quiet_choices(&self, status: &Status, mode: Mode) -> Vec<Choice> {
+    pub(crate) fn quiet_choices(&self, status: &Status, mode: Mode) -> Vec<Choice> {
         let judged = match mode {
             Mode::Pass | Mode::Frozen | Mode::NeverReady | Mode::Abort | Mode::CopyFails | Mode::CopyCorrected => {
                 Judged::Now(Verdict::Pass)
