@@ -141,6 +141,12 @@ pub const VERBS: &[Verb] = &[
         perform: crate::model::check,
     },
     Verb {
+        name: "coverage",
+        words: "",
+        about: "every piece of code of the two keys is executed by the checker and the simulator, or listed with a reason",
+        perform: crate::coverage::perform,
+    },
+    Verb {
         name: "mutants",
         words: "",
         about: "every guard of the core taken away, and known outages by name: each must be caught",
