@@ -36,11 +36,15 @@ const MOST: Duration = Duration::from_secs(20 * 60);
 pub fn perform(run: &mut Run) -> Result<(), Stop> {
     let target = run.root().join("target/coverage");
     let program = build(run, &target)?;
-    let counters = count(run, &program)?;
+    let counters = if std::env::var_os("XTPROF").is_some() { // TEMPORARY
+        let mut c = Counters::default();
+        for f in std::fs::read_dir("/tmp/prof")? { c.add(&std::fs::read(f?.path())?).map_err(Stop::Fail)?; }
+        c
+    } else { count(run, &program)? };
     let bytes = std::fs::read(&program)?;
     let files = files(run.root())?;
     let chosen = |file: &str| files.contains_key(file);
-    let mapping = Mapping::of(&bytes).map_err(|why| named(&program, &why))?;
+    let mapping = Mapping::of(&bytes, run.root()).map_err(|why| named(&program, &why))?;
     let executed = mapping.executed(&counters, &chosen).map_err(|why| named(&program, &why))?;
     if let Some(mutant) = executed.iter().find(|name| is_mutant(name)) {
         return fail(format!("a mutant was executed, so these counters say nothing of the sound core: {mutant}"));

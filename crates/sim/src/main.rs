@@ -1,4 +1,4 @@
-//! `serin-sim check|mutants|sim|sweep [--quick|--long] [--seed N] [--only NAME]`: the checks of the core, for `cargo
+//! `serin-sim check|mutants|sim|sweep [--quick|--long] [--seed N] [--only NAME] [--table]`: the checks of the core, for `cargo
 //! xtask` and for a person. The seed is printed first; the last line is the result.
 use serin_sim::check::{self, ConfigReport, Options};
 use serin_sim::mutants;
@@ -13,17 +13,19 @@ struct Args {
     long: bool,
     seed: u64,
     only: Option<String>,
+    table: bool,
 }
 
-const USAGE: &str = "usage: serin-sim check|mutants|sim|sweep [--quick|--long] [--seed N] [--only NAME]";
+const USAGE: &str = "usage: serin-sim check|mutants|sim|sweep [--quick|--long] [--seed N] [--only NAME] [--table]";
 
 fn parse(mut args: impl Iterator<Item = String>) -> Option<Args> {
-    let mut parsed = Args { verb: args.next()?, long: false, seed: 1, only: None };
+    let mut parsed = Args { verb: args.next()?, long: false, seed: 1, only: None, table: false };
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--quick" => parsed.long = false,
             "--long" => parsed.long = true,
             "--seed" => parsed.seed = args.next()?.parse().ok()?,
+            "--table" => parsed.table = true,
             "--only" => parsed.only = Some(args.next()?),
             _ => return None,
         }
@@ -57,6 +59,9 @@ fn check(args: &Args) -> (bool, String) {
     let options = Options { long: args.long, only: args.only.clone() };
     let report = check::check(&options, tell);
     let missing = if args.only.is_none() { report.coverage.missing() } else { vec![] };
+    for (name, count) in report.coverage.table().iter().filter(|_| args.table) {
+        eprintln!("{count:>12} {name}");
+    }
     for name in &missing {
         eprintln!("never reached: {name}");
     }
@@ -64,9 +69,10 @@ fn check(args: &Args) -> (bool, String) {
     let stuck = report.configs.iter().filter(|config| !config.live).count();
     let lost = report.configs.iter().filter(|config| !config.complete).count();
     let keys = format!(
-        "configs={} states={} violations={broken} stuck={stuck} unpinned={lost} unreached={}",
+        "configs={} states={} violations={broken} stuck={stuck} unpinned={lost} reached={} unreached={}",
         report.configs.len(),
         report.states(),
+        report.coverage.reached(),
         missing.len(),
     );
     (report.is_sound() && missing.is_empty(), keys)

@@ -3,12 +3,13 @@
 use super::bytes::Bytes;
 use super::profile::Counters;
 use super::{elf, md5};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
 
 /// A piece of source, lines and columns counted from 1; the end is the first column behind it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Region {
-    /// The file, as the compiler was given it.
+    /// The file, from the root of the repository.
     pub file: String,
     /// Where it begins: line and column.
     pub from: (u64, u64),
@@ -52,12 +53,12 @@ pub struct Mapping<'a> {
 }
 
 impl<'a> Mapping<'a> {
-    /// Reads the mapping out of a program.
+    /// Reads the mapping out of a program. Files below `root` are named from there, however the compiler was given them.
     ///
     /// # Errors
     /// It has none, or one of a form that is not read here.
-    pub fn of(program: &'a [u8]) -> Result<Mapping<'a>, String> {
-        let files = lists(elf::section(program, "__llvm_covmap")?)?;
+    pub fn of(program: &'a [u8], root: &Path) -> Result<Mapping<'a>, String> {
+        let files = lists(elf::section(program, "__llvm_covmap")?, root)?;
         let functions = elf::section(program, "__llvm_covfun")?;
         let names = names(elf::section(program, "__llvm_prf_names")?)?;
         Ok(Mapping { files, functions, names })
@@ -68,7 +69,7 @@ impl<'a> Mapping<'a> {
     /// # Errors
     /// The mapping is damaged.
     pub fn executed(&self, counters: &Counters, chosen: &dyn Fn(&str) -> bool) -> Result<Vec<&'a str>, String> {
-        let executed: std::collections::BTreeSet<u64> = counters.executed().collect();
+        let executed: BTreeSet<u64> = counters.executed().collect();
         let mut list = vec![];
         self.each(counters, chosen, &mut |name, _, _| {
             if executed.contains(&name) {
@@ -120,7 +121,7 @@ impl<'a> Mapping<'a> {
 }
 
 /// The lists of files, by their hash.
-fn lists(section: &[u8]) -> Result<HashMap<u64, Vec<&str>>, String> {
+fn lists<'a>(section: &'a [u8], root: &Path) -> Result<HashMap<u64, Vec<&'a str>>, String> {
     let mut rest = Bytes::new(section);
     let mut lists = HashMap::new();
     while rest.len() > 0 {
@@ -141,7 +142,8 @@ fn lists(section: &[u8]) -> Result<HashMap<u64, Vec<&str>>, String> {
         let mut files = vec![];
         for _ in 0..count {
             let length = list.length()?;
-            files.push(std::str::from_utf8(list.take(length)?).map_err(|e| e.to_string())?);
+            let name = std::str::from_utf8(list.take(length)?).map_err(|e| e.to_string())?;
+            files.push(Path::new(name).strip_prefix(root).ok().and_then(Path::to_str).unwrap_or(name));
         }
         lists.insert(md5::low(encoded), files);
     }
@@ -266,9 +268,11 @@ mod tests {
     fn compressed_names_and_other_versions_are_refused() {
         assert_eq!(names(&[0, 0, 3, 0, b'a', 1, b'b', 0, 0, 1, 0, b'c']).expect("it can be read").len(), 3);
         assert!(names(&[3, 3, 1, 2, 3]).is_err_and(|why| why.contains("compress")));
-        let mut list = vec![0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 1, 2, 0, 1, b'/', 0, 0, 0];
-        assert!(lists(&list).is_ok_and(|lists| lists.values().all(|files| files == &["/"])));
+        let mut list = vec![0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 1, 5, 0, 4];
+        list.extend(*b"/r/a");
+        let root = Path::new("/r");
+        assert!(lists(&list, root).is_ok_and(|lists| lists.values().all(|files| files == &["a"])));
         list[12] = 7;
-        assert!(lists(&list).is_err_and(|why| why.contains("version 8")));
+        assert!(lists(&list, root).is_err_and(|why| why.contains("version 8")));
     }
 }
