@@ -240,7 +240,15 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
                     status.rollout + 1
                 )))
             }
-            Phase::Step(_) | Phase::Halted { .. } | Phase::Parked { .. } => {
+            Phase::Settling { leg: Leg::Home, .. } | Phase::Halted { from: Interrupted::Home { .. } } => {
+                Ok(Answer::Refused(
+                    "the new revision is being copied to where the service rests: deploy the revision that you want"
+                        .into(),
+                ))
+            }
+            Phase::Step(_)
+            | Phase::Halted { from: Interrupted::Step { .. } | Interrupted::Back { .. } }
+            | Phase::Parked { .. } => {
                 Ok(Answer::Refused("a rollout is under way: `serin abort` returns to the stable revision".into()))
             }
             Phase::Settling { leg: Leg::Retire, .. } => {

@@ -2,7 +2,7 @@
 //! in the rollback window.
 use serde::{Deserialize, Serialize};
 use serin_analysis::{Checks, History, Measurement, Outcome, Reading, Sample, judge, measure, unreachable};
-use serin_rollout::{Leg, Phase, Slot, Status, StepKey, Verdict, other};
+use serin_rollout::{Interrupted, Leg, Phase, Slot, Status, StepKey, Verdict, other};
 
 /// What is remembered from round to round.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,9 +42,14 @@ pub(crate) fn subject(status: &Status) -> Option<(StepKey, bool, Slot)> {
     match status.phase {
         Phase::Step(at) => Some((key, at.reached, other(status.good))),
         Phase::Parked { .. } => Some((key, true, other(status.good))),
-        Phase::Halted { .. } => Some((key, false, other(status.good))),
+        Phase::Halted { from: Interrupted::Step { .. } | Interrupted::Back { .. } } => {
+            Some((key, false, other(status.good)))
+        }
         Phase::Settling { leg: Leg::Window, .. } => Some((key, true, status.good)),
-        Phase::Settling { leg: Leg::Retire, .. } | Phase::Idle | Phase::Back { .. } => None,
+        Phase::Settling { leg: Leg::Retire | Leg::Home, .. }
+        | Phase::Halted { from: Interrupted::Home { .. } }
+        | Phase::Idle
+        | Phase::Back { .. } => None,
     }
 }
 

@@ -54,6 +54,11 @@ pub(crate) fn text(event: &Event, about: &About<'_>) -> String {
         Event::Lost(_) => format!("Canary of {name} lost its readiness, the step begins anew"),
         Event::Promoted(_) => format!("Promotion completed! The new revision of {name} carries everything"),
         Event::WindowClosed => format!("Rollback window of {name} closed, retiring the old revision"),
+        Event::Copying(_) => format!("Copying the new revision of {name} to where the service rests"),
+        Event::Copied(_) => format!("Copy of {name} is healthy, routing all traffic to it"),
+        Event::CopyFailed(_) => {
+            format!("Halting {name}: the copy is not healthy in time{}, what serves is kept serving", because(about))
+        }
         Event::GoingBack(why) => going_back(why, about),
         Event::Halted(_) => format!("Halting {name}: the stable revision cannot serve, what serves is kept serving"),
         Event::Recovered(_) => format!("Stable revision of {name} recovered"),

@@ -11,6 +11,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 
+mod home;
 mod idle;
 mod mover;
 mod rescue;
@@ -41,7 +42,8 @@ pub fn decide_with<G: Guards>(plan: &Plan, status: &Status, seen: &Observation) 
         Phase::Idle => view.idle(),
         Phase::Step(at) => view.step(at),
         Phase::Settling { leg: Leg::Window, step, attempt } => view.window(step, attempt),
-        Phase::Settling { leg: Leg::Retire, .. } => view.retire(),
+        Phase::Settling { leg: Leg::Retire, step, .. } => view.retire(step),
+        Phase::Settling { leg: Leg::Home, step, attempt } => view.home(step, attempt),
         Phase::Back { why, keep } => view.back(why, keep),
         Phase::Halted { from } => view.halted(from),
         Phase::Parked { split, step, attempt } => view.parked(split, step, attempt),
@@ -160,13 +162,18 @@ impl<'a, G: Guards> View<'a, G> {
         self.save(status, events)
     }
 
-    /// The rollout of `rev` is over and the other slot holds nothing any more.
+    /// The rollout of `rev` is over and nothing is meant to be in the other slot any more.
     fn end(&self, rev: Option<Rev>, outcome: Outcome, why: Option<Why>) -> Decision {
+        let status = Status { last: rev.map(|rev| crate::Last { rev, outcome, why }), ..self.at_rest() };
+        self.save(status, vec![Event::Ended(outcome, why)])
+    }
+
+    /// Nothing is going on, and nothing is meant to be in the other slot.
+    fn at_rest(&self) -> Status {
         let mut status = self.to_phase(Phase::Idle, Armed::NONE);
         status.rev[self.side] = None;
         status.proven[self.side] = false;
-        status.last = rev.map(|rev| crate::Last { rev, outcome, why });
-        self.save(status, vec![Event::Ended(outcome, why)])
+        status
     }
 
     /// The target of a step, with a person's weight in place of the plan's.

@@ -27,11 +27,17 @@ pub enum Event {
     Promoted(Rev),
     /// The old set is no longer kept warm.
     WindowClosed,
+    /// The good revision is written to the set where the service rests.
+    Copying(Rev),
+    /// The good revision is whole where the service rests; the traffic follows.
+    Copied(Rev),
+    /// The copy was not healthy in time. It is tried on; what serves goes on serving.
+    CopyFailed(Rev),
     /// The rollout goes back.
     GoingBack(Why),
     /// The good slot cannot serve; what serves goes on serving.
     Halted(Slot),
-    /// The good slot is whole again, or no longer needed.
+    /// This slot is whole again, or no longer needed.
     Recovered(Slot),
     /// The slot that serves was made the good one, because the other one does not and another revision is wanted.
     Adopted(Slot),

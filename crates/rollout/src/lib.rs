@@ -31,7 +31,7 @@ pub use event::Event;
 pub use guards::{Guards, Sound};
 pub use observation::{Intent, Observation, RouteSeen, SetSeen, Verdict, Write, WriteError};
 pub use permit::{Limits, Refusal, permit, permit_with};
-pub use plan::{Accept, Kind, OnAbort, Plan, PlanError, Preset, Step, Target, Times, WeightStep, rising};
+pub use plan::{Accept, Home, Kind, OnAbort, Plan, PlanError, Preset, Step, Target, Times, WeightStep, rising};
 pub use split::{Bp, FULL, Pair, Route, Slot, Split, other};
 pub use status::{
     Armed, InStep, Interrupted, Last, Leg, Outcome, Phase, Rev, RolloutId, Status, StepKey, Timer, TimerKey, Timers,

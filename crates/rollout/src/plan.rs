@@ -19,10 +19,23 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Whether the old set is kept warm for a while after the commit.
     pub window: bool,
+    /// Where the service rests; `None`: in the slot in which its revision was released. A platform whose names are tied
+    /// to one set of instances needs it: the promoted revision is copied there, and the traffic follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<Home>,
     /// What becomes of the canary on an abort.
     pub on_abort: OnAbort,
     /// How long things may take. The core never reads them; the driver arms its timers with them.
     pub times: Times,
+}
+
+/// The slot at which a service rests.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Home {
+    /// The slot.
+    pub slot: Slot,
+    /// The rising shares in which traffic returns to it, without analysis; everything follows the last. Empty: at once.
+    pub shares: Vec<Bp>,
 }
 
 /// How a router divides traffic on the way between two targets.
@@ -171,6 +184,13 @@ pub enum PlanError {
     Weight(usize),
     /// An update in place stops what serves, and downtime is not allowed.
     NeedsDowntime,
+    /// The share with this index, in which traffic returns home, is outside 1..=9 999, not above the one before, or
+    /// traffic is not divided by share.
+    HomeShare(usize),
+    /// Where there is room for one set only, nothing can be copied from one slot to the other.
+    NoRoomForHome,
+    /// There are two slots, and this is none of them.
+    NoSlot(Slot),
 }
 
 impl fmt::Display for PlanError {
@@ -187,6 +207,15 @@ impl fmt::Display for PlanError {
             PlanError::NeedsDowntime => {
                 f.write_str("an update in place stops the only copy first: set allow_downtime: true")
             }
+            PlanError::HomeShare(i) => write!(
+                f,
+                "share {} of the way home needs traffic that is divided by share, and to be above the one before it and below 100%",
+                i + 1
+            ),
+            PlanError::NoRoomForHome => {
+                f.write_str("an update in place has room for one set only, so nothing can be copied home")
+            }
+            PlanError::NoSlot(slot) => write!(f, "there is no slot {slot}: the slots are 0 and 1"),
         }
     }
 }
@@ -230,9 +259,29 @@ impl Plan {
             kind,
             steps,
             window: kind == Kind::Weighted,
+            home: None,
             on_abort: OnAbort::Retire,
             times: Times::default(),
         })
+    }
+
+    /// The same plan for a service that rests in `slot`: what is promoted elsewhere is copied there, and the traffic
+    /// follows in these rising shares.
+    ///
+    /// # Errors
+    /// A slot that there is not, no room for two sets, or shares that do not rise.
+    pub fn with_home(self, slot: Slot, shares: Vec<Bp>) -> Result<Plan, PlanError> {
+        if slot > 1 {
+            return Err(PlanError::NoSlot(slot));
+        }
+        if self.ceiling != u16::MAX {
+            return Err(PlanError::NoRoomForHome);
+        }
+        let rises = |i: usize| shares[i] < FULL && shares[i] > i.checked_sub(1).map_or(0, |before| shares[before]);
+        match (0..shares.len()).find(|i| self.kind != Kind::Weighted || !rises(*i)) {
+            Some(i) => Err(PlanError::HomeShare(i)),
+            None => Ok(Plan { home: Some(Home { slot, shares }), ..self }),
+        }
     }
 
     /// The plan of a service at rest, for which no revision is wanted but its own.

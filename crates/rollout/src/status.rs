@@ -23,6 +23,8 @@ pub struct StepKey {
 impl StepKey {
     /// The step of a key that stands for a rollout that has left its plan.
     pub const NONE: u16 = u16::MAX;
+    /// The step of a key that stands for no rollout: a service at rest is brought home.
+    pub const AT_REST: u16 = u16::MAX - 1;
 }
 
 /// The saved state of one service.
@@ -63,7 +65,9 @@ impl Status {
         let (step, attempt) = match self.phase {
             Phase::Step(at) => (at.step, at.attempt),
             Phase::Parked { step, attempt, .. } => (step, attempt),
-            Phase::Halted { from: Interrupted::Step { step, attempt } } => (step, attempt),
+            Phase::Halted { from: Interrupted::Step { step, attempt } | Interrupted::Home { step, attempt } } => {
+                (step, attempt)
+            }
             Phase::Settling { step, attempt, .. } => (step, attempt),
             Phase::Halted { from: Interrupted::Back { .. } } => (StepKey::NONE, 0),
             Phase::Idle | Phase::Back { .. } => return None,
@@ -102,6 +106,7 @@ impl Status {
             Phase::Step(at) => (1, at.step, at.attempt),
             Phase::Settling { leg: Leg::Window, step, attempt } => (2, step, attempt),
             Phase::Settling { leg: Leg::Retire, step, attempt } => (3, step, attempt),
+            Phase::Settling { leg: Leg::Home, step, attempt } => (7, step, attempt),
             Phase::Back { .. } => (4, 0, 0),
             Phase::Halted { .. } => (5, 0, 0),
             Phase::Parked { step, attempt, .. } => (6, step, attempt),
@@ -137,8 +142,8 @@ pub enum Phase {
         /// Whether the other set stays, without traffic, for a person to look at.
         keep: bool,
     },
-    /// The good slot cannot serve: everything that does goes on serving. Waits for it to recover, for a person, or for
-    /// another revision.
+    /// The good slot cannot serve, or the copy of its revision does not become healthy: everything that serves goes on
+    /// serving. Waits for it to recover, for a person, or for another revision.
     Halted {
         /// Where it goes on when the good slot is whole again.
         from: Interrupted,
@@ -186,6 +191,10 @@ pub enum Leg {
     Window,
     /// The route is written without the old set, which is drained and stopped.
     Retire,
+    /// The good revision is not where the service rests. The other set is drained and rewritten to it; once that is
+    /// whole, the traffic goes there. A copy that does not become healthy in time leads to [`Phase::Halted`], and the
+    /// good slot goes on carrying everything.
+    Home,
 }
 
 /// What a halted release goes on with.
@@ -205,6 +214,13 @@ pub enum Interrupted {
         why: Why,
         /// Whether the other set stays.
         keep: bool,
+    },
+    /// The copy of the good revision to where the service rests. It is tried on, without a deadline.
+    Home {
+        /// The index in the plan.
+        step: u16,
+        /// Its attempt.
+        attempt: u16,
     },
 }
 

@@ -30,6 +30,8 @@ pub enum WaitingOn {
     Parked,
     /// The good slot to become whole, a person, or another revision.
     Good(Why),
+    /// The copy of the good revision in this slot to become healthy, or another revision.
+    Copy(Slot),
     /// Somebody to undo a change from outside: this slot runs another revision than was written.
     Drift(Slot),
     /// The platform, which did not take the last write.

@@ -40,13 +40,23 @@ impl Story {
         if words.contains(&"park") {
             plan.on_abort = OnAbort::Park;
         }
+        if let Some(at) = words.iter().position(|word| *word == "home") {
+            let shares = words[at + 1..].iter().map_while(|word| word.parse::<u16>().ok()).map(|percent| percent * 100);
+            plan = Plan { window: false, ..plan.with_home(0, shares.collect()).unwrap() };
+        }
         let set = SetSeen { rev: Some(Rev(1)), desired: n, total: n, ready: n, healthy: n, ..SetSeen::EMPTY };
         let mut status = Status::first(Rev(1));
         status.proven[0] = true;
+        let slot = usize::from(words.contains(&"away"));
+        let mut sets = [SetSeen::EMPTY; 2];
+        sets[slot] = set;
+        if slot == 1 {
+            (status.good, status.rev, status.proven) = (1, [None, Some(Rev(1))], [false, true]);
+        }
         let seen = Observation {
             claimed: true,
-            set: [set, SetSeen::EMPTY],
-            route: RouteSeen { accepted: Route::plain(Split::all(0, n)), acked: true, in_force: vec![] },
+            set: sets,
+            route: RouteSeen { accepted: Route::plain(Split::all(slot, n)), acked: true, in_force: vec![] },
             intent: Intent::of(Rev(1)),
             verdict: None,
             due: Timers::default(),
@@ -95,6 +105,7 @@ impl Story {
             "due" => match words[1] {
                 "bake" => self.seen.due.bake = true,
                 "healthy" => self.seen.due.healthy = true,
+                "progress" => self.seen.due.progress = true,
                 "drain" => self.seen.due.drain = true,
                 "window" => self.seen.due.window = true,
                 other => panic!("there is no timer {other}"),
@@ -153,7 +164,10 @@ impl Story {
                 self.seen.route.in_force.extend(self.seen.route.accepted.splits());
                 (self.seen.route.accepted, self.seen.route.acked) = (route, false);
             }
-            Write::Rewrite { slot, rev } => self.seen.set[slot].rev = Some(rev),
+            Write::Rewrite { slot, rev } => {
+                let set = &mut self.seen.set[slot];
+                (set.rev, set.ready, set.healthy) = (Some(rev), 0, 0);
+            }
         }
     }
 }

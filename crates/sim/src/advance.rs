@@ -13,7 +13,8 @@ pub fn judge(plan: &Plan, a: &Status, b: &Status, seen: &Observation) -> Option<
 
 /// I4: see [`Rule::Acceptance`].
 fn advance(plan: &Plan, a: &Status, b: &Status, seen: &Observation) -> bool {
-    let commits = matches!(b.phase, Phase::Settling { .. }) && a.good != b.good;
+    let settled = matches!(a.phase, Phase::Settling { .. }); // what was promoted already
+    let commits = matches!(b.phase, Phase::Settling { .. }) && a.good != b.good && !settled;
     let halted = matches!(a.phase, Phase::Halted { .. }); // a person makes good what serves
     if commits && !halted && a.rev[b.good] != Some(seen.intent.wanted) {
         return false; // what nobody wants any more is not promoted
@@ -26,7 +27,11 @@ fn advance(plan: &Plan, a: &Status, b: &Status, seen: &Observation) -> bool {
         (Phase::Step(from), Phase::Settling { .. }) => {
             usize::from(from.step) + 1 == plan.steps.len() && accepted(plan, a, from, seen)
         }
-        (Phase::Halted { .. }, Phase::Settling { leg: Leg::Retire, .. }) => promote.is_some_and(|(_, rest)| rest),
+        (Phase::Halted { from: Interrupted::Home { .. } }, Phase::Settling { leg: Leg::Home, .. }) => true,
+        (Phase::Halted { .. }, Phase::Settling { leg: Leg::Retire | Leg::Home, .. }) => {
+            promote.is_some_and(|(_, rest)| rest)
+        }
+        (Phase::Idle, Phase::Settling { leg: Leg::Home, .. }) => a.good == b.good,
         (Phase::Halted { from: Interrupted::Step { step, .. } }, Phase::Step(to)) => to.step <= step,
         (Phase::Parked { step, .. }, Phase::Step(to)) => to.step <= step,
         (Phase::Idle, Phase::Step(to)) => to.step == 0,
@@ -70,10 +75,14 @@ fn way_back(plan: &Plan, a: &Status, b: &Status, seen: &Observation) -> bool {
     let adopted = adopted && whole(b.good) && alone(b.good);
     let began = matches!((a.phase, b.phase), (Phase::Idle, Phase::Idle));
     let served = began && a.good == b.good && whole(b.good) && alone(b.good);
+    let copied = matches!((a.phase, b.phase), (Phase::Settling { leg: Leg::Home, .. }, Phase::Settling { .. }));
+    let healthy = |k: usize| seen.set[k].fresh && seen.set[k].healthy >= plan.limits.replicas && whole(k);
+    let is_copy =
+        |k: usize| a.proven[other(k)] && a.rev[k] == a.rev[other(k)] && seen.set[k].rev == a.rev[k] && healthy(k);
     let newly = (0..2).filter(|k| b.proven[*k] && !a.proven[*k]);
     let proofs = newly.into_iter().all(|k| {
         let mine = a.rev[k] == b.rev[k] && k == b.good;
-        mine && (committed || adopted || served)
+        mine && (committed || adopted || served) || copied && a.rev == b.rev && is_copy(k)
     });
     let replaced = began && !a.proven[a.good] && !a.proven[b.good];
     proofs && (a.good == b.good || committed || adopted || replaced || a.proven[b.good])

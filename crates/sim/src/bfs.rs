@@ -1,6 +1,5 @@
 //! Exact breadth-first search: every state that can be reached, the shortest way to a broken rule, and from every
 //! state the end of its quiet run.
-use crate::env::Person;
 use crate::quiet::Mode;
 use crate::state::State;
 use crate::table::Fx;
@@ -139,7 +138,7 @@ pub fn search(world: &World, first: State, cap: usize, modes: &[Mode]) -> Found 
     let cut = head < graph.list.len() && broken.is_none();
     let mut found = Found { graph, edges, depth, broken, cut, stuck: None, quiet: 0 };
     if broken.is_none() && !cut {
-        let possible = |mode: &&Mode| **mode != Mode::Abort || world.env.people.contains(&Person::Abort);
+        let possible = |mode: &&Mode| world.knows(**mode);
         for mode in modes.iter().filter(possible) {
             if let Err(stuck) = run_all(world, &found.graph, *mode, &mut found.quiet) {
                 found.stuck = Some(stuck);

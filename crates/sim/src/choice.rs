@@ -175,7 +175,7 @@ pub fn canonical(mut status: Status) -> Status {
         Phase::Step(at) => at.attempt = 0,
         Phase::Settling { attempt, .. }
         | Phase::Parked { attempt, .. }
-        | Phase::Halted { from: Interrupted::Step { attempt, .. } } => *attempt = 0,
+        | Phase::Halted { from: Interrupted::Step { attempt, .. } | Interrupted::Home { attempt, .. } } => *attempt = 0,
         Phase::Idle | Phase::Back { .. } | Phase::Halted { from: Interrupted::Back { .. } } => {}
     }
     status

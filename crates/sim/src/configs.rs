@@ -25,6 +25,8 @@ pub enum Flow {
     Manual,
     /// One stops, then the other starts.
     InPlace,
+    /// Half of the traffic, then everything; then the promoted revision is copied home, and the traffic follows by halves.
+    Home,
 }
 
 impl Flow {
@@ -35,7 +37,7 @@ impl Flow {
         let step = |weight, accept| WeightStep { weight, accept };
         match self {
             Flow::Direct => Preset::Direct,
-            Flow::Weights => Preset::Weights(vec![step(5_000, checks)]),
+            Flow::Weights | Flow::Home => Preset::Weights(vec![step(5_000, checks)]),
             Flow::ThreeWeights => Preset::Weights(vec![step(2_500, checks), step(5_000, checks)]),
             Flow::BlueGreen => Preset::BlueGreen { before: Accept::default(), after: checks },
             Flow::Kept => Preset::CanaryKept { one_by_one: false, first: checks, each: Accept::default() },
@@ -50,8 +52,13 @@ impl Flow {
     /// # Panics
     /// If the configuration is impossible: a mistake in the list below.
     pub fn plan(self, replicas: u16, missing: u16) -> Plan {
-        let downtime = self == Flow::InPlace;
-        Plan::compile(&self.preset(), replicas, missing, downtime).expect("the list holds possible plans only")
+        let possible = "the list holds possible plans only";
+        let plan = Plan::compile(&self.preset(), replicas, missing, self == Flow::InPlace).expect(possible);
+        if self == Flow::Home {
+            let plan = plan.with_home(0, vec![5_000]).expect(possible);
+            return Plan { window: false, ..plan };
+        }
+        plan
     }
 
     /// Its name.
@@ -65,12 +72,13 @@ impl Flow {
             Flow::OneByOne => "one-by-one",
             Flow::Manual => "manual",
             Flow::InPlace => "in-place",
+            Flow::Home => "home",
         }
     }
 }
 
 /// The strategies with all of their faults.
-pub const FLOWS: [Flow; 5] = [Flow::Direct, Flow::Weights, Flow::BlueGreen, Flow::Kept, Flow::OneByOne];
+pub const FLOWS: [Flow; 6] = [Flow::Direct, Flow::Weights, Flow::BlueGreen, Flow::Kept, Flow::OneByOne, Flow::Home];
 
 /// How a world is searched.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -169,7 +177,11 @@ pub fn quick() -> Vec<Config> {
     }
     list.push(Config::new(Flow::Weights, 1, "zombies", Env { stale: true, ..DEATHS }));
     list.push(Config::new(Flow::Weights, 1, "three-revisions", THREE));
+    list.push(Config::new(Flow::Home, 1, "three-revisions", THREE));
+    list.push(Config::new(Flow::Home, 1, "drift", Env { drift: true, ..LIVING }));
+    list.push(Config { alone: true, ..Config::new(Flow::Home, 1, "first-key-alone", ALONE) });
     list.push(Config::new(Flow::Weights, 1, "people", PEOPLE));
+    list.push(Config::new(Flow::Home, 1, "people", PEOPLE));
     list.push(Config::new(Flow::Kept, 1, "people", PEOPLE));
     list.push(Config::new(Flow::Weights, 1, "people-deaths", Env { crash: true, down: false, ..PEOPLE }));
     list.push(Config { alone: true, ..Config::new(Flow::Weights, 1, "first-key-alone", ALONE) });
@@ -227,6 +239,13 @@ const PINNED: &[(&str, usize)] = &[
     ("one-by-one/1/mortal", 225_890),
     ("one-by-one/1/from-nothing", 34_740),
     ("one-by-one/2/living", 394_716),
+    ("home/1/mortal", 567_144),
+    ("home/1/from-nothing", 60_640),
+    ("home/2/living", 183_960),
+    ("home/1/three-revisions", 825_596),
+    ("home/1/drift", 95_040),
+    ("home/1/first-key-alone", 443_466),
+    ("home/1/people", 29_332),
     ("weights/1/zombies", 493_280),
     ("weights/1/three-revisions", 566_578),
     ("weights/1/people", 23_356),
@@ -240,7 +259,7 @@ const PINNED: &[(&str, usize)] = &[
     ("one-by-one/2/floor-1", 144_740),
     ("weights/1/lazy", 16_192),
     ("kept/1/lazy", 27_344),
-    ("weights/1/anybody", 335_120),
+    ("weights/1/anybody", 334_060),
     ("weights/1/drift", 68_488),
     ("one-by-one/1/drift", 48_328),
     ("direct/1/all", 1_312_890),

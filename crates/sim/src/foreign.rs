@@ -116,7 +116,7 @@ fn flagger_promotes(plan: &Plan, status: &Status, seen: &Observation, leg: Leg, 
         Leg::Window if seen.route.accepted != route_to(0, plan) => Decision::Ask(Write::Route(route_to(0, plan))),
         Leg::Window => save(status, Phase::Settling { leg: Leg::Retire, step: 0, attempt: 0 }),
         Leg::Retire if seen.set[1].desired > 0 => size(1, 0, rev),
-        Leg::Retire => ended(status, rev, Outcome::Succeeded),
+        Leg::Retire | Leg::Home => ended(status, rev, Outcome::Succeeded),
     }
 }
 

@@ -1,6 +1,5 @@
 //! Hash-compacted breadth-first search for the big worlds: eight bytes for a visited state, and no way back to tell.
 //! The chance that some state is missed is about n²/2⁶⁵ for n states: 3·10⁻⁵ at 31 million. Liveness is sampled.
-use crate::env::Person;
 use crate::quiet::Mode;
 use crate::state::State;
 use crate::world::World;
@@ -115,7 +114,7 @@ pub fn search(world: &World, first: State, log2: u32, sample: usize, modes: &[Mo
 /// The promise that the quiet run from `start` breaks.
 pub fn stuck(world: &World, start: &State, modes: &[Mode]) -> Option<(State, Mode)> {
     const TOO_LONG: u32 = 20_000;
-    let possible = |mode: &&Mode| **mode != Mode::Abort || world.env.people.contains(&Person::Abort);
+    let possible = |mode: &&Mode| world.knows(**mode);
     modes.iter().filter(possible).find_map(|mode| {
         let mut state = *start;
         for _ in 0..TOO_LONG {

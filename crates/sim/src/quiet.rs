@@ -5,7 +5,7 @@ use crate::env::Person;
 use crate::invariants;
 use crate::state::{Set, State};
 use crate::world::{Happening, World};
-use serin_rollout::{FULL, Leg, Outcome, Phase, Rev, Route, Split, Status, Timer, Verdict, Write, other};
+use serin_rollout::{FULL, Interrupted, Leg, Outcome, Phase, Rev, Route, Split, Status, Timer, Verdict, Write, other};
 
 /// How the quiet world behaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,11 +20,16 @@ pub enum Mode {
     NeverReady,
     /// Nothing becomes ready any more.
     Frozen,
+    /// A copy never becomes ready.
+    CopyFails,
+    /// A copy never becomes ready, and people then want another revision.
+    CopyCorrected,
 }
 
 impl Mode {
     /// All of them.
-    pub const ALL: [Mode; 5] = [Mode::Pass, Mode::Fail, Mode::Abort, Mode::NeverReady, Mode::Frozen];
+    pub const ALL: [Mode; 7] =
+        [Mode::Pass, Mode::Fail, Mode::Abort, Mode::NeverReady, Mode::Frozen, Mode::CopyFails, Mode::CopyCorrected];
 
     /// What must come of it.
     pub const fn promise(self) -> &'static str {
@@ -34,11 +39,24 @@ impl Mode {
             Mode::Abort => "an abort ends Aborted on the old revision, with the canary gone",
             Mode::NeverReady => "a revision that never becomes ready ends on the old one, with the canary gone",
             Mode::Frozen => "no route that is allowed would serve more than the one in force",
+            Mode::CopyFails => "a copy that never becomes ready leaves everything on the whole set that it was made of",
+            Mode::CopyCorrected => {
+                "where a copy never becomes ready, a corrected revision takes its place and is promoted"
+            }
         }
     }
 }
 
 impl World {
+    /// Whether this can come about here: somebody has to be there who gives up, and something to be copied.
+    pub fn knows(&self, mode: Mode) -> bool {
+        match mode {
+            Mode::Abort => self.env.people.contains(&Person::Abort),
+            Mode::CopyFails | Mode::CopyCorrected => self.plan.home.is_some(),
+            Mode::Pass | Mode::Fail | Mode::NeverReady | Mode::Frozen => true,
+        }
+    }
+
     /// The next thing in a quiet world; `None` at the end.
     pub fn quiet(&self, s: &State, mode: Mode) -> Option<(Happening, State)> {
         if let Some(happening) = self.quiet_environment(s, mode) {
@@ -59,6 +77,10 @@ impl World {
             return Some(if lands { Happening::Land } else { Happening::Ack });
         }
         let status = self.status(s.status);
+        let halted = matches!(status.phase, Phase::Halted { from: Interrupted::Home { .. } });
+        if mode == Mode::CopyCorrected && halted && s.wanted < self.env.revisions && !s.late {
+            return Some(Happening::Want(s.wanted + 1));
+        }
         for k in 0..2u8 {
             let slot = usize::from(k);
             let set = &s.set[slot];
@@ -72,6 +94,7 @@ impl World {
                 Mode::Pass | Mode::Fail | Mode::Abort => false,
                 Mode::NeverReady => slot == new_slot(&status) || !status.proven[slot],
                 Mode::Frozen => true,
+                Mode::CopyFails | Mode::CopyCorrected => slot == other(status.good) && is_copying(&status),
             };
             if set.notready > 0 && !stuck {
                 return Some(Happening::Ready(k));
@@ -90,7 +113,9 @@ impl World {
     /// First without anything due, then what only has to be waited for, then deadlines.
     fn quiet_choices(&self, status: &Status, mode: Mode) -> Vec<Choice> {
         let judged = match mode {
-            Mode::Pass | Mode::Frozen | Mode::NeverReady | Mode::Abort => Judged::Now(Verdict::Pass),
+            Mode::Pass | Mode::Frozen | Mode::NeverReady | Mode::Abort | Mode::CopyFails | Mode::CopyCorrected => {
+                Judged::Now(Verdict::Pass)
+            }
             Mode::Fail => Judged::Now(Verdict::Fail),
         };
         let manual = match status.phase {
@@ -101,14 +126,16 @@ impl World {
         };
         let person = match mode {
             Mode::Abort => Some(Person::Abort),
-            Mode::Pass | Mode::Fail | Mode::NeverReady | Mode::Frozen => manual.then_some(Person::Approve),
+            Mode::Pass | Mode::Fail | Mode::NeverReady | Mode::Frozen | Mode::CopyFails | Mode::CopyCorrected => {
+                manual.then_some(Person::Approve)
+            }
         };
         let quiet = Choice { judged, person, ..Choice::QUIET };
         let armed = crate::choice::armed(status);
         let waits = [Timer::Bake, Timer::Drain, Timer::Window];
         let harmless = armed.iter().copied().filter(|timer| waits.contains(timer));
         let mut list = vec![quiet, Choice { due: timers(harmless), ..quiet }];
-        if matches!(mode, Mode::NeverReady | Mode::Frozen) {
+        if matches!(mode, Mode::NeverReady | Mode::Frozen | Mode::CopyFails | Mode::CopyCorrected) {
             list.push(Choice { due: timers(armed), ..quiet });
         }
         list
@@ -122,6 +149,14 @@ impl World {
         let (from, to) = (self.status(start.status), self.status(end.status));
         if !self.returns(mode, start, &from, &to) {
             return false;
+        }
+        if let Phase::Halted { from: Interrupted::Home { .. } } = to.phase {
+            return match mode {
+                Mode::CopyFails => self.alone(end, to.good),
+                Mode::CopyCorrected => self.alone(end, to.good) && end.wanted == self.env.revisions,
+                Mode::NeverReady => !self.could_serve_more(end),
+                Mode::Pass | Mode::Fail | Mode::Abort | Mode::Frozen => false,
+            };
         }
         if mode == Mode::NeverReady && matches!(to.phase, Phase::Settling { .. }) {
             return matches!(from.phase, Phase::Settling { .. }); // the old set is gone; the new one is all there is
@@ -158,8 +193,15 @@ impl World {
                 on == from.rev[from.good] && outcome == Some(Outcome::Aborted)
             }
             Mode::NeverReady if releasing && start.set[side].ready == 0 => on == from.rev[from.good],
-            Mode::Fail | Mode::Abort | Mode::NeverReady | Mode::Frozen => true,
+            Mode::CopyCorrected => !(releasing || settled || begins) || on >= Some(wanted),
+            Mode::Fail | Mode::Abort | Mode::NeverReady | Mode::Frozen | Mode::CopyFails => true,
         }
+    }
+
+    /// The slot carries everything alone, whole and confirmed.
+    fn alone(&self, s: &State, slot: usize) -> bool {
+        let n = self.plan.limits.replicas;
+        self.route(s.accepted) == Route::plain(Split::all(slot, n)) && !s.late && u16::from(s.set[slot].ready) >= n
     }
 
     /// While the old set is warm, a failed verdict, a person and a dead new set lead back to it.
@@ -174,19 +216,19 @@ impl World {
         match mode {
             Mode::Fail | Mode::Abort => !calm || to.rev[to.good] == from.rev[side],
             Mode::NeverReady => !(calm && dead) || to.rev[to.good] == from.rev[side],
-            Mode::Pass | Mode::Frozen => true,
+            Mode::Pass | Mode::Frozen | Mode::CopyFails | Mode::CopyCorrected => true,
         }
     }
 
-    /// The good slot carries everything alone, whole and confirmed; the other one is empty; nothing is going on.
+    /// The good slot carries everything alone, whole and confirmed, where the service rests; the other one is empty;
+    /// nothing is going on.
     pub fn rests(&self, s: &State, status: &Status) -> bool {
         let n = self.plan.limits.replicas;
         let (good, side) = (status.good, other(status.good));
         let home: &Set = &s.set[good];
         matches!(status.phase, Phase::Idle)
-            && self.route(s.accepted) == Route::plain(Split::all(good, n))
-            && !s.late
-            && u16::from(home.ready) >= n
+            && self.plan.home.as_ref().is_none_or(|home| home.slot == good)
+            && self.alone(s, good)
             && u16::from(home.desired) == n
             && status.rev[good].is_some_and(|rev| rev.0 == u32::from(home.rev))
             && status.proven[good]
@@ -226,6 +268,20 @@ impl World {
             }
         }
     }
+}
+
+/// The other slot holds what is to become a copy, and never was one.
+fn is_copying(status: &Status) -> bool {
+    let home = match status.phase {
+        Phase::Settling { leg: Leg::Home, .. } | Phase::Halted { from: Interrupted::Home { .. } } => true,
+        Phase::Settling { .. }
+        | Phase::Idle
+        | Phase::Step(_)
+        | Phase::Back { .. }
+        | Phase::Halted { .. }
+        | Phase::Parked { .. } => false,
+    };
+    home && status.rev[0] == status.rev[1]
 }
 
 /// The slot of the newer revision.

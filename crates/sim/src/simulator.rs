@@ -251,8 +251,9 @@ pub fn draw(subject: Subject, random: &mut Random) -> (World, bool, String) {
         Flow::OneByOne,
         Flow::Manual,
         Flow::InPlace,
+        Flow::Home,
     ];
-    let flow = flows[random.below(8) as usize];
+    let flow = flows[random.below(flows.len() as u32) as usize];
     let replicas = if flow == Flow::InPlace { 1 } else { SIZES[random.below(6) as usize] };
     let missing = if flow != Flow::InPlace && replicas > 1 && random.below(3) == 0 { 1 } else { 0 };
     let drift = random.below(8) == 0;
@@ -289,7 +290,8 @@ pub fn run(subject: Subject, seed: u64, steps: u32) -> Run {
             return Run { stats, broken: Some(rule.sentence()), setting, story };
         }
     }
-    let modes: &[Mode] = if world.env.drift { &[] } else { &[Mode::Pass, Mode::Fail, Mode::Abort, Mode::Frozen] };
+    let modes: &[Mode] =
+        if world.env.drift { &[] } else { &[Mode::Pass, Mode::Fail, Mode::Abort, Mode::Frozen, Mode::CopyFails] };
     let stuck = lite::stuck(&world, &state, modes);
     let story = stuck.map_or_else(String::new, |(start, mode)| {
         story::tell(&world, &way[way.len().saturating_sub(TOLD)..]) + &story::tell_quiet(&world, mode, start)

@@ -139,6 +139,14 @@ pub fn phase(status: &serin_rollout::Status) -> String {
         }
         Phase::Settling { leg: Leg::Window, .. } => "Window".to_owned(),
         Phase::Settling { leg: Leg::Retire, .. } => "Retire".to_owned(),
+        Phase::Settling { leg: Leg::Home, .. } => {
+            let copy = status.rev[0] == status.rev[1];
+            if copy && status.proven[serin_rollout::other(status.good)] {
+                "Home copied".to_owned()
+            } else {
+                (if copy { "Home copying" } else { "Home" }).to_owned()
+            }
+        }
         Phase::Back { why, keep } => format!("Back {why:?}{}", if keep { " keep" } else { "" }),
         Phase::Halted { from } => format!("Halted {from:?}"),
         Phase::Parked { split: kept, .. } => format!("Parked {}", split(&kept)),

@@ -6,7 +6,7 @@ use crate::guards::Guards;
 use crate::observation::Write;
 use crate::plan::Target;
 use crate::split::Route;
-use crate::status::{Armed, InStep, Outcome, Phase, Rev};
+use crate::status::{Armed, InStep, Leg, Outcome, Phase, Rev, StepKey};
 use crate::waiting::WaitingOn;
 use alloc::vec;
 
@@ -25,7 +25,7 @@ impl<G: Guards> View<'_, G> {
             }
         }
         let rest = Target::rest(self.good, self.plan.limits.replicas);
-        if let Some(decision) = self.hand_back(&rest) {
+        if let Some(decision) = self.set_off_home(&rest).or_else(|| self.hand_back(&rest)) {
             return decision;
         }
         match self.toward(&rest, Mode::Home) {
@@ -37,7 +37,7 @@ impl<G: Guards> View<'_, G> {
     }
 
     /// A revision that failed is not tried again by itself.
-    fn has_failed(&self, rev: Rev) -> bool {
+    pub(super) fn has_failed(&self, rev: Rev) -> bool {
         let ended = self.status.last.is_some_and(|last| last.rev == rev && last.outcome != Outcome::Succeeded);
         ended && !self.is_named(self.seen.intent.retry)
     }
@@ -97,17 +97,31 @@ impl<G: Guards> View<'_, G> {
         self.save(status, events.into_iter().collect())
     }
 
-    /// Once everything rests, others may scale the set again.
-    fn hand_back(&self, rest: &Target) -> Option<Decision> {
-        let set = &self.seen.set[self.good];
-        let at_rest = self.seen.route.accepted == rest.route
+    /// Everything is where the target says, and the revision is a good one.
+    fn rests(&self, rest: &Target) -> bool {
+        self.seen.route.accepted == rest.route
             && self.acked()
             && self.seen.set[self.side].is_empty()
-            && set.desired == self.plan.limits.replicas
-            && self.status.proven[self.good];
-        if !at_rest {
+            && self.seen.set[self.good].desired == self.plan.limits.replicas
+            && self.status.proven[self.good]
+    }
+
+    /// A service that rests in the other slot than the one that is its home is brought there.
+    fn set_off_home(&self, rest: &Target) -> Option<Decision> {
+        let away = self.last_leg(self.good) == Leg::Home;
+        if !away || !self.rests(rest) || !self.whole(self.good) {
             return None;
         }
+        let phase = Phase::Settling { leg: Leg::Home, step: StepKey::AT_REST, attempt: 0 };
+        Some(self.save(self.to_phase(phase, Armed::NONE), vec![]))
+    }
+
+    /// Once everything rests, others may scale the set again.
+    fn hand_back(&self, rest: &Target) -> Option<Decision> {
+        if !self.rests(rest) {
+            return None;
+        }
+        let set = &self.seen.set[self.good];
         match (set.pinned, set.rev) {
             (true, Some(rev)) => {
                 Some(Decision::Ask(Write::Resize { slot: self.good, to: set.desired, rev, pin: false }))

@@ -6,7 +6,7 @@ use crate::guards::Guards;
 use crate::observation::{Verdict, Write};
 use crate::plan::Target;
 use crate::split::{Route, Split};
-use crate::status::{Armed, InStep, Interrupted, Leg, Phase, Status, StepKey, Why};
+use crate::status::{Armed, InStep, Interrupted, Phase, Status, StepKey, Why};
 use crate::waiting::WaitingOn;
 use alloc::vec;
 
@@ -43,6 +43,9 @@ impl<G: Guards> View<'_, G> {
     /// What serves goes on serving. The good slot is kept at full size, nothing shrinks, and traffic moves only where
     /// more of it is served.
     pub(super) fn halted(&self, from: Interrupted) -> Decision {
+        if let Interrupted::Home { step, attempt } = from {
+            return self.halted_home(step, attempt);
+        }
         if let Some(decision) = self.leave_halt(from) {
             return decision;
         }
@@ -57,7 +60,7 @@ impl<G: Guards> View<'_, G> {
         match self.rescue(false) {
             Some(route) => Decision::Ask(Write::Route(route)),
             None => Decision::Wait(WaitingOn::Good(match from {
-                Interrupted::Step { .. } => Why::Unready,
+                Interrupted::Step { .. } | Interrupted::Home { .. } => Why::Unready,
                 Interrupted::Back { why, .. } => why,
             })),
         }
@@ -88,7 +91,7 @@ impl<G: Guards> View<'_, G> {
         }
         let key = self.status.key()?;
         if self.seen.intent.promote.is_some_and(|(named, rest)| rest && self.is_now(named)) {
-            return Some(self.commit(Leg::Retire, key, vec![Event::Skipped(key, true)]));
+            return Some(self.commit(self.last_leg(self.side), key, vec![Event::Skipped(key, true)]));
         }
         let wanted = Some(self.seen.intent.wanted);
         let corrected = wanted != self.status.rev[0] && wanted != self.status.rev[1];
@@ -106,13 +109,14 @@ impl<G: Guards> View<'_, G> {
                 let armed = Armed { healthy: true, ..Armed::NONE };
                 self.save(self.to_phase(Phase::Back { why, keep }, armed), vec![recovered])
             }
+            Interrupted::Home { step, attempt } => self.recover_home(step, attempt),
         }
     }
 
     /// The set that serves becomes the good one, so that a corrected revision can be tried in the dead one's place.
     fn adopt(&self, from: Interrupted) -> Decision {
         let why = match from {
-            Interrupted::Step { .. } => Why::Superseded,
+            Interrupted::Step { .. } | Interrupted::Home { .. } => Why::Superseded,
             Interrupted::Back { why, .. } => why,
         };
         let mut status = *self.status;

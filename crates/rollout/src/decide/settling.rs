@@ -5,8 +5,8 @@ use crate::event::Event;
 use crate::guards::Guards;
 use crate::observation::Verdict;
 use crate::plan::Target;
-use crate::split::Route;
-use crate::status::{Armed, Leg, Outcome, Phase, Why};
+use crate::split::{Route, Slot};
+use crate::status::{Armed, Leg, Outcome, Phase, StepKey, Why};
 use crate::waiting::WaitingOn;
 use alloc::vec;
 
@@ -19,7 +19,7 @@ impl<G: Guards> View<'_, G> {
         }
         let wanted = Some(self.seen.intent.wanted);
         if self.seen.due.window || wanted != self.status.rev[self.good] {
-            let phase = Phase::Settling { leg: Leg::Retire, step, attempt };
+            let phase = Phase::Settling { leg: self.last_leg(self.good), step, attempt };
             return self.save(self.to_phase(phase, Armed::NONE), vec![Event::WindowClosed]);
         }
         if let Some(decision) = self.relieve() {
@@ -36,9 +36,17 @@ impl<G: Guards> View<'_, G> {
         }
     }
 
+    /// What is left to do for a good set in this slot, once nobody wants to go back any more.
+    pub(super) fn last_leg(&self, good: Slot) -> Leg {
+        match &self.plan.home {
+            Some(home) if home.slot != good => Leg::Home,
+            Some(_) | None => Leg::Retire,
+        }
+    }
+
     /// Why the release returns to the old set, while that is warm. A set that somebody gave another revision is no way
     /// back.
-    fn flips(&self) -> Option<Why> {
+    pub(super) fn flips(&self) -> Option<Why> {
         if self.seen.set[self.side].rev != self.status.rev[self.side] {
             return None;
         }
@@ -56,12 +64,12 @@ impl<G: Guards> View<'_, G> {
     }
 
     /// The new set cannot carry what it must, and the old one can.
-    fn new_is_down(&self) -> bool {
+    pub(super) fn new_is_down(&self) -> bool {
         self.fresh(self.good) && !self.whole(self.good) && self.whole(self.side) && G::FLIP_BACK
     }
 
     /// Returns to the old set, which becomes the good one again.
-    fn flip(&self, why: Why) -> Decision {
+    pub(super) fn flip(&self, why: Why) -> Decision {
         let mut status = *self.status;
         status.good = self.side;
         status.proven[self.good] = why == Why::Unready;
@@ -72,15 +80,13 @@ impl<G: Guards> View<'_, G> {
 
     /// The route is written without the old set, confirmed, and the old set drained and stopped. As long as the old
     /// set is whole, it is still the way back.
-    pub(super) fn retire(&self) -> Decision {
+    pub(super) fn retire(&self, step: u16) -> Decision {
         let mut rest = Target::rest(self.good, self.plan.limits.replicas);
         if !G::CLEAN_ROUTE {
             rest.route = self.seen.route.accepted;
         }
-        let old = &self.seen.set[self.side];
-        let warm = old.desired >= self.plan.limits.replicas && old.rev == self.status.rev[self.side];
-        if warm && self.new_is_down() {
-            return self.flip(Why::Unready);
+        if self.is_warm() && self.new_is_down() {
+            return if self.is_copy() { self.return_to_copied() } else { self.flip(Why::Unready) };
         }
         if let Some(decision) = self.relieve() {
             return decision;
@@ -88,7 +94,14 @@ impl<G: Guards> View<'_, G> {
         match self.toward(&rest, Mode::Forward) {
             Move::Ask(write) => Decision::Ask(write),
             Move::Wait(on) => Decision::Wait(on),
+            Move::There if step == StepKey::AT_REST => self.save(self.at_rest(), vec![]), // no rollout brought it here
             Move::There => self.end(self.status.rev[self.good], Outcome::Succeeded, None),
         }
+    }
+
+    /// The other set was not told to shrink, and runs what it is meant to run.
+    pub(super) fn is_warm(&self) -> bool {
+        let old = &self.seen.set[self.side];
+        old.desired >= self.plan.limits.replicas && old.rev == self.status.rev[self.side]
     }
 }

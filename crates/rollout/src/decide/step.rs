@@ -135,13 +135,13 @@ impl<G: Guards> View<'_, G> {
     }
 
     /// A target that was reached and is not any more gets a deadline, until it is reached again: every wait has one.
-    fn watch(&self, healthy: bool) -> Option<Decision> {
+    pub(super) fn watch(&self, healthy: bool) -> Option<Decision> {
         let armed = Armed { healthy, ..self.status.armed };
         (armed != self.status.armed).then(|| self.save(Status { armed, ..*self.status }, vec![]))
     }
 
     /// More healthy instances than ever in this attempt start the progress deadline anew.
-    fn note_progress(&self) -> Option<Decision> {
+    pub(super) fn note_progress(&self) -> Option<Decision> {
         let best = self.status.armed.progress?;
         let healthy = self.seen.set[self.side].healthy;
         if !self.fresh(self.side) || healthy <= best {
@@ -186,7 +186,7 @@ impl<G: Guards> View<'_, G> {
     /// The step is accepted and its target in force.
     fn advance(&self, at: InStep, key: StepKey) -> Decision {
         if self.is_last(key.step) {
-            let leg = if self.plan.window { Leg::Window } else { Leg::Retire };
+            let leg = if self.plan.window { Leg::Window } else { self.last_leg(self.side) };
             return self.commit(leg, key, vec![Event::Accepted(key)]);
         }
         self.next(at, vec![Event::Accepted(key)])

@@ -85,3 +85,19 @@ fn a_target_turns_with_the_good_slot() {
     assert_eq!(target.for_good(1).route.split, Split::Weighted([500, 9_500]));
     assert_eq!(target.for_good(1).route.fallback, Some(Split::all(1, 3)));
 }
+
+#[test]
+fn a_home_is_a_slot_to_which_rising_shares_lead() {
+    let plan = |preset: &Preset| Plan::compile(preset, 2, 0, true).unwrap();
+    let weighted = plan(&Preset::Direct);
+    assert_eq!(weighted.clone().with_home(0, vec![2_500, 5_000]).unwrap().home.unwrap().shares, [2_500, 5_000]);
+    assert_eq!(weighted.clone().with_home(2, vec![]), Err(PlanError::NoSlot(2)));
+    assert_eq!(weighted.clone().with_home(0, vec![0]), Err(PlanError::HomeShare(0)));
+    assert_eq!(weighted.clone().with_home(0, vec![5_000, 5_000]), Err(PlanError::HomeShare(1)));
+    assert_eq!(weighted.with_home(0, vec![FULL]), Err(PlanError::HomeShare(0)));
+    let none = Accept::default();
+    let members = plan(&Preset::CanaryKept { one_by_one: false, first: none, each: none });
+    assert_eq!(members.clone().with_home(1, vec![5_000]), Err(PlanError::HomeShare(0)));
+    assert_eq!(members.with_home(1, vec![]).unwrap().home.unwrap().slot, 1);
+    assert_eq!(plan(&Preset::InPlace { after: none }).with_home(0, vec![]), Err(PlanError::NoRoomForHome));
+}

@@ -81,7 +81,13 @@ fn message(snapshot: &Snapshot) -> String {
         Phase::Settling { leg: serin_rollout::Leg::Retire, .. } => {
             "promoted; the previous revision is being drained and stopped".to_owned()
         }
+        Phase::Settling { leg: serin_rollout::Leg::Home, .. } => {
+            "promoted; the new revision is copied to where the service rests, and serves meanwhile".to_owned()
+        }
         Phase::Back { .. } => "all traffic returns to the stable revision".to_owned(),
+        Phase::Halted { from: serin_rollout::Interrupted::Home { .. } } => {
+            "the copy of the new revision is not healthy; what serves is kept, and the copy is tried on. Deploy a corrected revision if it cannot become healthy".to_owned()
+        }
         Phase::Halted { .. } => {
             "the stable revision cannot serve; what serves is kept. Fix it, deploy a corrected revision, or accept the canary with `serin promote --full`".to_owned()
         }
@@ -139,6 +145,14 @@ fn reason(snapshot: &Snapshot, on: WaitingOn) -> (&'static str, String, Option<T
         WaitingOn::Parked => {
             plain("parked", "a person: `serin resume` goes on, `serin abort` retires the canary", None)
         }
+        WaitingOn::Copy(slot) => (
+            "copy",
+            format!(
+                "{}; deploy a corrected revision if they cannot become so",
+                not_ready(snapshot, slot, "the copy's")
+            ),
+            None,
+        ),
         WaitingOn::Good(_) => {
             let text = not_ready(snapshot, snapshot.status.good, "stable");
             let ways = "repair it, deploy a corrected revision, or take the canary with `serin promote --full`";
@@ -181,7 +195,9 @@ fn refusal(why: Refusal, track: impl Fn(Slot) -> &'static str) -> String {
 /// without what changes from one look to the next.
 pub(crate) fn not_up(snapshot: &Snapshot) -> Option<String> {
     let short = match snapshot.waiting {
-        WaitingOn::Ready(_) | WaitingOn::Good(_) | WaitingOn::Platform(_) => snapshot.status.is_idle(),
+        WaitingOn::Ready(_) | WaitingOn::Good(_) | WaitingOn::Copy(_) | WaitingOn::Platform(_) => {
+            snapshot.status.is_idle()
+        }
         WaitingOn::Nothing
         | WaitingOn::Acknowledged
         | WaitingOn::Drained(_)

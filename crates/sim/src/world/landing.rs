@@ -30,7 +30,11 @@ impl World {
     }
 
     fn judge_drain(&self, s: &mut State, write: &Write, choice: &Choice) {
-        let Write::Resize { slot, to, .. } = *write else { return };
+        let (slot, to) = match *write {
+            Write::Resize { slot, to, .. } => (slot, to),
+            Write::Rewrite { slot, .. } => (slot, 0),
+            Write::Claim | Write::Route(_) => return,
+        };
         let sets = if self.env.lenient { s.view.map(|view| view.set) } else { s.set };
         let stops_busy = sets[slot].busy && to < u16::from(self.routed(s, slot)) + 1;
         if to < u16::from(sets[slot].desired) && stops_busy && !choice.due.drain && s.broken == 0 {
@@ -102,12 +106,15 @@ impl World {
             }
             Write::Rewrite { slot, rev } => {
                 let routed = self.routed(s, slot) > 0;
+                let (in_force, floor) = (self.in_force(s), self.plan.limits.floor);
+                let changes = s.set[slot].rev != rev.0 as u8;
+                let sound = !changes || invariants::destruction(&s.set, flight.seen, slot, 0, &in_force, floor);
                 let set: &mut Set = &mut s.set[slot];
-                if set.rev != rev.0 as u8 {
+                if changes {
                     set.rev = rev.0 as u8;
                     (set.notready, set.ready) = (set.total(), 0);
                 }
-                routed.then_some(Rule::Identity)
+                if routed { Some(Rule::Identity) } else { (!sound).then_some(Rule::Destruction) }
             }
         }
     }
