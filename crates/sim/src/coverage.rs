@@ -334,4 +334,104 @@ impl Coverage {
 }
 
 /// What cannot be, and why. A name that is reached all the same must be taken out.
-pub const NEVER: &[(&str, &str)] = &[];
+pub const NEVER: &[(&str, &str)] = &[
+    (
+        "a timer is due only where it is armed: a bake within a step, a window within the window, progress where \
+         something has to become healthy for the first time, and nothing where a person or the world is waited for",
+        "due:Idle×Bake due:Retire×Bake due:Home×Bake due:Back×Bake due:Halted×Bake due:Parked×Bake due:Window×Bake \
+         due:Idle×Window due:Step×Window due:Retire×Window due:Home×Window due:Back×Window due:Halted×Window \
+         due:Parked×Window due:Idle×Progress due:Window×Progress due:Retire×Progress due:Back×Progress \
+         due:Halted×Progress due:Parked×Progress due:Idle×Healthy due:Window×Healthy due:Retire×Healthy \
+         due:Halted×Healthy due:Parked×Healthy",
+    ),
+    (
+        "nothing is stopped there: what a person parked keeps its size, and a halted release keeps all it has",
+        "due:Parked×Drain write:Halted×Stop write:Parked×Stop",
+    ),
+    (
+        "a rollout that came to its end has no reason to go back",
+        "end:Succeeded×Verdict end:Succeeded×Deadline end:Succeeded×Unready end:Succeeded×Aborted \
+         end:Succeeded×Superseded end:Succeeded×RolledBack end:Succeeded×Drift",
+    ),
+    (
+        "a rollout failed because of itself, and was aborted because of somebody",
+        "end:Failed×Aborted end:Failed×Superseded end:Failed×RolledBack end:Aborted×Verdict end:Aborted×Deadline \
+         end:Aborted×Unready end:Aborted×Drift",
+    ),
+    (
+        "no step is current, so no verdict can name one",
+        "judged:Idle×Pass judged:Idle×Fail judged:Idle×Inconclusive judged:Idle×Error judged:Idle×Stale \
+         judged:Back×Pass judged:Back×Fail judged:Back×Inconclusive judged:Back×Error judged:Back×Stale",
+    ),
+    (
+        "an approval names a step, and is read within one only",
+        "person:Idle×Approve person:Window×Approve person:Retire×Approve person:Home×Approve person:Back×Approve \
+         person:Halted×Approve person:Parked×Approve person:Idle×ApproveLate person:Window×ApproveLate \
+         person:Retire×ApproveLate person:Home×ApproveLate person:Back×ApproveLate person:Halted×ApproveLate \
+         person:Parked×ApproveLate",
+    ),
+    ("the driver says that; the core asks again", "wait:Platform"),
+    (
+        "a set is rewritten only to carry the good revision home",
+        "write:Idle×Rewrite write:Step×Rewrite write:Window×Rewrite write:Retire×Rewrite write:Back×Rewrite \
+         write:Parked×Rewrite",
+    ),
+    (
+        "both sets are whole and pinned when the window opens, and nobody lowers what is pinned",
+        "write:Window×Resize write:Window×Stop",
+    ),
+    ("what is copied to is rewritten at the size that it has", "write:Home×Stop"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(status: &Status, choice: &Choice, decision: &Decision) -> BTreeMap<String, u64> {
+        let mut coverage = Coverage::default();
+        coverage.decided(status, choice, decision);
+        coverage.table().into_iter().filter(|(_, count)| *count > 0).collect()
+    }
+
+    #[test]
+    fn a_decision_counts_with_its_phase_its_choices_and_its_reason() {
+        let status = Status::first(serin_rollout::Rev(1));
+        let timers = Timers { drain: true, ..Timers::default() };
+        let choice = Choice { due: timers, person: Some(Person::Weight(7)), ..Choice::QUIET };
+        let ended = Event::Ended(Outcome::Failed, Some(Why::Drift));
+        let table = seen(&status, &choice, &Decision::Save(status, vec![Event::WindowClosed, ended]));
+        let names: Vec<&str> = table.keys().map(String::as_str).collect();
+        let all = [
+            "decision:Idle×Save",
+            "due:Idle×Drain",
+            "end:Failed×Drift",
+            "event:Failed",
+            "event:WindowClosed",
+            "judged:Idle×Unjudged",
+            "person:Idle×Weight",
+        ];
+        assert_eq!(names, all);
+    }
+
+    #[test]
+    fn counts_add_up() {
+        let (mut one, mut two) = (Coverage::default(), Coverage::default());
+        let status = Status::first(serin_rollout::Rev(1));
+        one.asked(&status, &Write::Claim, Ok(()));
+        two.asked(&status, &Write::Claim, Ok(()));
+        two.asked(&status, &Write::Claim, Err(Refusal::Floor));
+        one.join(&two);
+        assert_eq!((one.table()["write:Idle×Claim"], one.table()["refusal:Floor"], one.reached()), (2, 1, 2));
+    }
+
+    #[test]
+    fn what_is_never_reached_is_missing_unless_it_cannot_be() {
+        let mut coverage = Coverage::default();
+        let missing = coverage.missing();
+        let never: Vec<&str> = NEVER.iter().flat_map(|(_, names)| names.split_whitespace()).collect();
+        assert_eq!(missing.len() + never.len(), coverage.table().len(), "NEVER names something twice or nothing");
+        assert!(missing.iter().any(|name| name == "refusal:Floor"));
+        coverage.waits.count(Any, Waits::Platform);
+        assert!(coverage.missing().contains(&"wait:Platform (is in NEVER)".to_owned()));
+    }
+}

@@ -33,13 +33,6 @@ impl<'a> Bytes<'a> {
         Ok(taken)
     }
 
-    /// Skips the zeroes that fill up to the next entry, which never begins with one.
-    pub fn skip_zeroes(&mut self) {
-        while let [0, rest @ ..] = self.0 {
-            self.0 = rest;
-        }
-    }
-
     /// Skips what fills an entry of `size` bytes up to a multiple of eight; behind the last one there may be nothing.
     pub fn fill(&mut self, size: usize) {
         self.0 = &self.0[self.0.len().min((8 - size % 8) % 8)..];
@@ -104,10 +97,9 @@ mod tests {
 
     #[test]
     fn numbers_are_read_and_a_short_buffer_is_an_error() {
-        let mut bytes = Bytes::new(&[1, 2, 0xe5, 0x8e, 0x26, 0, 0, 7]);
+        let mut bytes = Bytes::new(&[1, 2, 0xe5, 0x8e, 0x26, 7]);
         assert_eq!(bytes.u16(), Ok(0x0201));
         assert_eq!(bytes.leb(), Ok(624_485));
-        bytes.skip_zeroes();
         assert_eq!((bytes.len(), bytes.leb()), (1, Ok(7)));
         bytes.fill(3);
         assert!(bytes.u32().is_err() && bytes.leb().is_err());

@@ -3,7 +3,7 @@
 use super::bytes::Bytes;
 use super::profile::Counters;
 use super::{elf, md5};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 /// A piece of source, lines and columns counted from 1; the end is the first column behind it.
@@ -49,7 +49,6 @@ impl Value {
 pub struct Mapping<'a> {
     files: HashMap<u64, Vec<&'a str>>,
     functions: &'a [u8],
-    names: HashMap<u64, &'a str>,
 }
 
 impl<'a> Mapping<'a> {
@@ -60,26 +59,7 @@ impl<'a> Mapping<'a> {
     pub fn of(program: &'a [u8], root: &Path) -> Result<Mapping<'a>, String> {
         let files = lists(elf::section(program, "__llvm_covmap")?, root)?;
         let functions = elf::section(program, "__llvm_covfun")?;
-        let names = names(elf::section(program, "__llvm_prf_names")?)?;
-        Ok(Mapping { files, functions, names })
-    }
-
-    /// The mangled names of the functions that were executed and have regions in a chosen file.
-    ///
-    /// # Errors
-    /// The mapping is damaged.
-    pub fn executed(&self, counters: &Counters, chosen: &dyn Fn(&str) -> bool) -> Result<Vec<&'a str>, String> {
-        let executed: BTreeSet<u64> = counters.executed().collect();
-        let mut list = vec![];
-        self.each(counters, chosen, &mut |name, _, _| {
-            if executed.contains(&name) {
-                list.push(name);
-            }
-        })?;
-        list.dedup();
-        list.iter()
-            .map(|name| self.names.get(name).copied().ok_or_else(|| "a function has no name".to_owned()))
-            .collect()
+        Ok(Mapping { files, functions })
     }
 
     /// How often every region of the chosen files was executed.
@@ -88,21 +68,6 @@ impl<'a> Mapping<'a> {
     /// The mapping is damaged.
     pub fn counts(&self, counters: &Counters, chosen: &dyn Fn(&str) -> bool) -> Result<Counts, String> {
         let mut counts = Counts::new();
-        self.each(counters, chosen, &mut |_, region, count| {
-            let sum = counts.entry(region).or_insert(0u64);
-            *sum = sum.saturating_add(count);
-        })?;
-        Ok(counts)
-    }
-
-    /// Tells `hear` of each function's regions in the chosen files: its name's hash, the region, how often it was
-    /// executed.
-    fn each(
-        &self,
-        counters: &Counters,
-        chosen: &dyn Fn(&str) -> bool,
-        hear: &mut dyn FnMut(u64, Region, u64),
-    ) -> Result<(), String> {
         let mut rest = Bytes::new(self.functions);
         while rest.len() > 0 {
             let (name, size, structure, files) = (rest.u64()?, rest.u32()? as usize, rest.u64()?, rest.u64()?);
@@ -112,11 +77,12 @@ impl<'a> Mapping<'a> {
             let values = counters.of(name, structure).unwrap_or_default();
             regions(data, files, values, &mut |region, count| {
                 if chosen(&region.file) {
-                    hear(name, region, count);
+                    let sum = counts.entry(region).or_insert(0u64);
+                    *sum = sum.saturating_add(count);
                 }
             })?;
         }
-        Ok(())
+        Ok(counts)
     }
 }
 
@@ -151,23 +117,6 @@ fn lists<'a>(section: &'a [u8], root: &Path) -> Result<HashMap<u64, Vec<&'a str>
 }
 
 const COMPRESSED: &str = "its names are compressed: build it with -C llvm-args=-enable-name-compression=false";
-
-/// The mangled names, by their hash.
-fn names(section: &[u8]) -> Result<HashMap<u64, &str>, String> {
-    let mut rest = Bytes::new(section);
-    let mut names = HashMap::new();
-    rest.skip_zeroes();
-    while rest.len() > 0 {
-        let (size, compressed) = (rest.length()?, rest.leb()?);
-        if compressed != 0 {
-            return Err(COMPRESSED.to_owned());
-        }
-        let list = std::str::from_utf8(rest.take(size)?).map_err(|e| e.to_string())?;
-        names.extend(list.split('\u{1}').map(|name| (md5::low(name.as_bytes()), name)));
-        rest.skip_zeroes();
-    }
-    Ok(names)
-}
 
 /// The regions of code of one function, each with its count.
 fn regions(data: &[u8], files: &[&str], values: &[u64], hear: &mut dyn FnMut(Region, u64)) -> Result<(), String> {
@@ -266,12 +215,12 @@ mod tests {
 
     #[test]
     fn compressed_names_and_other_versions_are_refused() {
-        assert_eq!(names(&[0, 0, 3, 0, b'a', 1, b'b', 0, 0, 1, 0, b'c']).expect("it can be read").len(), 3);
-        assert!(names(&[3, 3, 1, 2, 3]).is_err_and(|why| why.contains("compress")));
         let mut list = vec![0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 1, 5, 0, 4];
         list.extend(*b"/r/a");
         let root = Path::new("/r");
         assert!(lists(&list, root).is_ok_and(|lists| lists.values().all(|files| files == &["a"])));
+        list[18] = 4;
+        assert!(lists(&list, root).is_err_and(|why| why.contains("compress")));
         list[12] = 7;
         assert!(lists(&list, root).is_err_and(|why| why.contains("version 8")));
     }
