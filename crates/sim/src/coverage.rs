@@ -258,7 +258,8 @@ impl Coverage {
         for timer in Timer::ALL.iter().filter(|timer| is_due(&choice.due, **timer)) {
             self.due.count(phase, Due::of(timer));
         }
-        self.judged.count(phase, Judgement::of(&choice.judged));
+        let judged = if status.key().is_some() { &choice.judged } else { &Judged::Nothing }; // no step, no verdict
+        self.judged.count(phase, Judgement::of(judged));
         if let Some(person) = &choice.person {
             self.people.count(phase, Asked::of(person));
         }
@@ -349,9 +350,9 @@ pub const NEVER: &[(&str, &str)] = &[
         "due:Parked×Drain write:Halted×Stop write:Parked×Stop",
     ),
     (
-        "a rollout that came to its end has no reason to go back",
+        "a rollout that came to its end has no reason to go back; one that is not brought home any more was superseded",
         "end:Succeeded×Verdict end:Succeeded×Deadline end:Succeeded×Unready end:Succeeded×Aborted \
-         end:Succeeded×Superseded end:Succeeded×RolledBack end:Succeeded×Drift",
+         end:Succeeded×RolledBack end:Succeeded×Drift",
     ),
     (
         "a rollout failed because of itself, and was aborted because of somebody",
@@ -372,8 +373,8 @@ pub const NEVER: &[(&str, &str)] = &[
     ),
     ("the driver says that; the core asks again", "wait:Platform"),
     (
-        "a set is rewritten only to carry the good revision home",
-        "write:Idle×Rewrite write:Step×Rewrite write:Window×Rewrite write:Retire×Rewrite write:Back×Rewrite \
+        "a set is rewritten only to carry the good revision home; at rest somebody else may do it",
+        "write:Step×Rewrite write:Window×Rewrite write:Retire×Rewrite write:Back×Rewrite \
          write:Parked×Rewrite",
     ),
     (
