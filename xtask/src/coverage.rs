@@ -53,7 +53,7 @@ pub fn perform(run: &mut Run) -> Result<(), Stop> {
     }
     let list = std::fs::read_to_string(run.root().join(LIST))?;
     let entries = listed::parse(&list).map_err(|why| Stop::Fail(format!("{LIST}: {why}")))?;
-    let judged = listed::judge(never(&counts, &files), &entries);
+    let judged = listed::judge(pieces(&counts, &files), &entries);
     report(run, &counts, &judged, files.len())
 }
 
@@ -63,10 +63,13 @@ fn named(program: &Path, why: &str) -> Stop {
 
 /// Builds with counters, in a target directory of its own; not counted.
 fn build(run: &mut Run, target: &Path) -> Result<PathBuf, Stop> {
-    let wrapper = run.scratch().join("rustc");
     let case = |name: &str, flags: &str| format!("*\"--crate-name {name} \"*) exec \"$@\" {flags} ;;");
     let (counts, writes) = (case(CRATE, FLAGS), case("reach", WRITES));
-    std::fs::write(&wrapper, format!("#!/bin/sh\ncase \"$*\" in\n{counts}\n{writes}\nesac\nexec \"$@\"\n"))?;
+    let script = format!("#!/bin/sh\ncase \"$*\" in\n{counts}\n{writes}\nesac\nexec \"$@\"\n");
+    // Cargo knows a wrapper by its path alone, so other flags need another path to be heard of.
+    let wrapper = target.join(format!("rustc-{:016x}", md5::low(script.as_bytes())));
+    std::fs::create_dir_all(target)?;
+    std::fs::write(&wrapper, script)?;
     std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755))?;
     run.uncounted(|run| {
         run.say(format!("cargo build --package serin-sim, with counters in {CRATE}"));
@@ -96,7 +99,8 @@ fn count(run: &mut Run, program: &Path) -> Result<Counters, Stop> {
             Some(status) => return fail(format!("the checker ended with {status}: see above")),
             None => return fail(format!("the checker did not end within {} minutes", MOST.as_secs() / 60)),
         }
-        counters.add(&std::fs::read(&file)?).map_err(|why| named(&file, &why))?;
+        let left = std::fs::read(&file).map_err(|e| named(&file, &format!("the program left no counters: {e}")))?;
+        counters.add(&left).map_err(|why| named(&file, &why))?;
     }
     run.fact("seeds", seeds);
     Ok(counters)
@@ -120,10 +124,10 @@ fn files(root: &Path) -> Result<BTreeMap<String, String>, Stop> {
     names.into_iter().map(|name| Ok((name.clone(), std::fs::read_to_string(root.join(name))?))).collect()
 }
 
-/// What nothing executed, with its text.
-fn never(counts: &Counts, files: &BTreeMap<String, String>) -> Vec<(Region, Piece)> {
-    let none = counts.iter().filter(|(_, count)| **count == 0);
-    none.filter_map(|(region, _)| Some((region.clone(), Piece::of(region, files.get(&region.file)?)))).collect()
+/// Every region with its text.
+fn pieces(counts: &Counts, files: &BTreeMap<String, String>) -> Vec<(Region, Piece, u64)> {
+    let with_source = counts.iter().filter_map(|(region, count)| Some((region, files.get(&region.file)?, *count)));
+    with_source.map(|(region, source, count)| (region.clone(), Piece::of(region, source), count)).collect()
 }
 
 fn report(run: &mut Run, counts: &Counts, judged: &Judged, files: usize) -> Result<(), Stop> {

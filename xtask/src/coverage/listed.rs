@@ -2,7 +2,7 @@
 //! outlives what is written above them.
 
 use super::mapping::Region;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A region as a person sees it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +24,11 @@ impl Piece {
         let text = line.get(from..line.len().min(end as usize)).unwrap_or_default();
         Piece { file: region.file.clone(), line: line.trim().to_owned(), text: text.trim().to_owned() }
     }
+
+    /// The whole line.
+    fn line_of(&self) -> Piece {
+        Piece { text: WHOLE.to_owned(), ..self.clone() }
+    }
 }
 
 /// An entry of the list.
@@ -35,8 +40,11 @@ pub struct Entry {
     pub why: String,
 }
 
+/// The text of an entry for a line of which nothing is executed.
+const WHOLE: &str = "*";
+
 /// Reads the list: entries of four lines `file:`, `line:`, `text:` and `why:`, empty lines between them, and lines that
-/// begin with `#` for people.
+/// begin with `#` for people. `text: *` stands for everything that begins on the line.
 ///
 /// # Errors
 /// The number of the first line that makes no sense, and what is expected instead.
@@ -72,23 +80,34 @@ pub struct Judged {
     pub listed: usize,
 }
 
-/// Matches each region that nothing executed with an entry; each entry stands for one region.
-pub fn judge(never: Vec<(Region, Piece)>, entries: &[Entry]) -> Judged {
-    let mut open: BTreeMap<&Piece, usize> = BTreeMap::new();
-    for entry in entries {
-        *open.entry(&entry.piece).or_default() += 1;
-    }
+/// Matches each region that nothing executed with an entry. Each entry stands for one region, or for all of a line none
+/// of which is executed.
+pub fn judge(all: Vec<(Region, Piece, u64)>, entries: &[Entry]) -> Judged {
+    let (never, executed): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, _, count)| *count == 0);
+    let alive: BTreeSet<Piece> = executed.into_iter().map(|(_, piece, _)| piece.line_of()).collect();
     let mut judged = Judged::default();
-    for (region, piece) in never {
-        match open.get_mut(&piece) {
-            Some(left) if *left > 0 => {
-                *left -= 1;
-                judged.listed += 1;
-            }
-            Some(_) | None => judged.uncovered.push((region, piece)),
+    let mut open: BTreeMap<&Piece, usize> = BTreeMap::new();
+    let mut lines: BTreeMap<&Piece, bool> = BTreeMap::new();
+    for Entry { piece, .. } in entries {
+        if piece.text != WHOLE {
+            *open.entry(piece).or_default() += 1;
+        } else if alive.contains(piece) || lines.insert(piece, false).is_some() {
+            judged.wrong.push(piece.clone());
         }
     }
-    judged.wrong = open.into_iter().flat_map(|(piece, left)| vec![piece.clone(); left]).collect();
+    for (region, piece, _) in never {
+        if let Some(met) = lines.get_mut(&piece.line_of()) {
+            *met = true;
+            judged.listed += 1;
+        } else if let Some(left) = open.get_mut(&piece).filter(|left| **left > 0) {
+            *left -= 1;
+            judged.listed += 1;
+        } else {
+            judged.uncovered.push((region, piece));
+        }
+    }
+    judged.wrong.extend(open.into_iter().flat_map(|(piece, left)| vec![piece.clone(); left]));
+    judged.wrong.extend(lines.into_iter().filter(|(_, met)| !met).map(|(piece, _)| piece.clone()));
     judged
 }
 
@@ -102,9 +121,9 @@ mod tests {
         Region { file: "f.rs".to_owned(), from: (line, from), to }
     }
 
-    fn seen(region: Region) -> (Region, Piece) {
+    fn seen(region: Region, count: u64) -> (Region, Piece, u64) {
         let piece = Piece::of(&region, SOURCE);
-        (region, piece)
+        (region, piece, count)
     }
 
     #[test]
@@ -119,11 +138,25 @@ mod tests {
     fn the_list_must_name_exactly_what_nothing_executes() {
         let entry = "# a note\nfile: f.rs\nline: if x { a } else { b }\ntext: { b }\nwhy: never\n\n";
         let list = parse(entry).expect("it makes sense");
-        let (a, b) = (seen(region(2, 10, (2, 15))), seen(region(2, 21, (2, 26))));
-        assert_eq!(judge(vec![b.clone()], &list), Judged { listed: 1, ..Judged::default() });
-        assert_eq!(judge(vec![a.clone(), b.clone()], &list).uncovered, [a]);
-        assert_eq!(judge(vec![b.clone(), b.clone()], &list).uncovered, std::slice::from_ref(&b));
-        assert_eq!(judge(vec![], &list).wrong, [b.1]);
+        let (a, b) = (region(2, 10, (2, 15)), region(2, 21, (2, 26)));
+        let judged = |counts: [u64; 2]| judge(vec![seen(a.clone(), counts[0]), seen(b.clone(), counts[1])], &list);
+        assert_eq!(judged([1, 0]), Judged { listed: 1, ..Judged::default() });
+        assert_eq!(judged([0, 0]).uncovered.len(), 1);
+        assert_eq!(judged([0, 0]).uncovered[0].0, a);
+        assert_eq!(judged([1, 1]).wrong, [Piece::of(&b, SOURCE)]);
+        let twice = vec![seen(b.clone(), 0), seen(b.clone(), 0)];
+        assert_eq!(judge(twice, &list).uncovered.len(), 1, "an entry stands for one region");
+    }
+
+    #[test]
+    fn a_whole_line_is_listed_only_while_nothing_of_it_is_executed() {
+        let list = parse("file: f.rs\nline: if x { a } else { b }\ntext: *\nwhy: never\n").expect("it makes sense");
+        let (a, b) = (region(2, 10, (2, 15)), region(2, 21, (2, 26)));
+        let judged = |counts: [u64; 2]| judge(vec![seen(a.clone(), counts[0]), seen(b.clone(), counts[1])], &list);
+        assert_eq!(judged([0, 0]), Judged { listed: 2, ..Judged::default() });
+        assert_eq!((judged([1, 0]).uncovered.len(), judged([1, 0]).wrong.len()), (1, 1));
+        assert_eq!(judged([1, 1]).wrong.len(), 1);
+        assert_eq!(judge(vec![], &list).wrong.len(), 1);
     }
 
     #[test]
