@@ -23,6 +23,16 @@ pub fn sweep(run: &mut Run) -> Result<(), Stop> {
     model(run, "sweep", &["cases"])
 }
 
+/// The second key on every input up to four instances: what it allows is harmless, and what is harmless it allows.
+pub fn permit(run: &mut Run) -> Result<(), Stop> {
+    model(run, "permit", &["inputs", "pairs", "allowed", "refused"])
+}
+
+/// Both keys on drawn views of states that were reached: what the first asks for the second allows.
+pub fn fuzz_decide(run: &mut Run) -> Result<(), Stop> {
+    model(run, "fuzz-decide", &["inputs", "asks", "cells", "least"])
+}
+
 /// Runs the model's own command and takes its keys over. It must have looked at something: each key of `some` is there
 /// and is not 0.
 fn model(run: &mut Run, verb: &str, some: &[&str]) -> Result<(), Stop> {

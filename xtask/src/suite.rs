@@ -25,6 +25,8 @@ const STEPS: &[Step] = &[
     Step { verb: "mutants", minutes: 6 },
     Step { verb: "sim", minutes: 6 },
     Step { verb: "sweep", minutes: 4 },
+    Step { verb: "permit", minutes: 5 },
+    Step { verb: "fuzz decide", minutes: 6 },
     Step { verb: "parts podinfo", minutes: 10 },
     Step { verb: "show zero-loss", minutes: 8 },
     Step { verb: "show rollback", minutes: 5 },

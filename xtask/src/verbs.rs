@@ -165,6 +165,18 @@ pub const VERBS: &[Verb] = &[
         perform: crate::model::sweep,
     },
     Verb {
+        name: "permit",
+        words: "",
+        about: "the second key on every input up to four instances: what it allows is harmless, what is harmless it allows",
+        perform: crate::model::permit,
+    },
+    Verb {
+        name: "fuzz decide",
+        words: "",
+        about: "both keys on drawn views of states that were reached: what the first asks for the second allows",
+        perform: crate::model::fuzz_decide,
+    },
+    Verb {
         name: "bench proxy",
         words: "",
         about: "the proxy's CPU per request, latency and memory beside HAProxy and nginx",

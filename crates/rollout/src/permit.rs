@@ -20,7 +20,7 @@ pub struct Limits {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
-    /// Traffic for a set that others may shrink, or that is shrinking.
+    /// Traffic for a set that others may shrink, that is shrinking, or of which nothing new is known.
     Unpinned(Slot),
     /// Traffic for a set that cannot carry it, while another split serves more.
     Capacity,
@@ -60,14 +60,12 @@ pub fn permit_with<G: Guards>(limits: &Limits, seen: &Observation, write: &Write
         Write::Resize { slot, to, rev, pin } => {
             let set = &seen.set[slot];
             if G::KEY_OCCUPIED && set.rev != Some(rev) && !set.is_empty() {
-                Err(Refusal::Occupied(slot))
-            } else if to < set.desired {
-                permit_lower::<G>(limits, seen, usable, slot, to)
-            } else if set.pinned && !pin {
-                permit_unpin::<G>(&seen.route, slot)
-            } else {
-                Ok(())
+                return Err(Refusal::Occupied(slot));
             }
+            if to < set.desired {
+                permit_lower::<G>(limits, seen, usable, slot, to)?;
+            }
+            if set.pinned && !pin { permit_unpin::<G>(&seen.route, slot) } else { Ok(()) }
         }
         Write::Rewrite { slot, .. } => permit_rewrite::<G>(limits, seen, usable, slot),
     }
@@ -120,13 +118,14 @@ fn permit_route<G: Guards>(
     for split in route.splits() {
         for slot in 0..2 {
             let set = &seen.set[slot];
-            if G::KEY_PINNED && split.reaches(slot) && !(set.pinned && set.total <= set.desired) {
+            let stays = (set.fresh || !G::KEY_FRESH) && set.pinned && set.total <= set.desired;
+            if G::KEY_PINNED && split.reaches(slot) && !stays {
                 return Err(Refusal::Unpinned(slot));
             }
         }
         let serves = |split| served(split, usable, limits.floor);
         let known = seen.set[0].fresh && seen.set[1].fresh;
-        let holds = !split.reaches(0) && !split.reaches(1);
+        let holds = !split.reaches(0) && !split.reaches(1) && seen.set[0].ready + seen.set[1].ready == 0;
         let no_worse = seen.route.splits().all(|now| serves(split) >= serves(now));
         let degraded = known && no_worse && (serves(split) > 0 || holds);
         if G::KEY_CAPACITY && !carries(split, usable, limits.floor) && !degraded {
@@ -162,7 +161,7 @@ fn permit_lower<G: Guards>(
     if G::KEY_NEEDED && !seen.route.splits().all(carried) {
         return Err(Refusal::Needed(slot));
     }
-    let nothing_lost = set.fresh && left == usable;
+    let nothing_lost = set.fresh && left[slot] == set.ready;
     if G::KEY_FLOOR && left[0] + left[1] < limits.floor && !nothing_lost {
         return Err(Refusal::Floor);
     }

@@ -197,6 +197,11 @@ words!(How of Outcome {
     Aborted = Outcome::Aborted,
 });
 
+/// A phase as one word.
+pub fn phase(status: &Status) -> &'static str {
+    Where::ALL[Where::of(&status.phase).place()]
+}
+
 /// How often each pair of words was met.
 #[derive(Clone, Debug)]
 struct Grid<R, C> {

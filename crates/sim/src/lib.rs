@@ -10,6 +10,8 @@
 //! * [`bfs`] and [`lite`]: every state of small worlds, in [`configs`];
 //! * [`simulator`]: random ways through large ones;
 //! * [`sweep`]: a death at every single action of a release;
+//! * [`mod@enumerate`]: the second key on every input of a size;
+//! * [`fuzz`]: both keys on drawn views of states that were reached;
 //! * [`mutants`]: the checker's own test.
 #![forbid(unsafe_code)]
 
@@ -19,8 +21,10 @@ pub mod check;
 pub mod choice;
 pub mod configs;
 pub mod coverage;
+pub mod enumerate;
 pub mod env;
 pub mod foreign;
+pub mod fuzz;
 pub mod invariants;
 pub mod lite;
 pub mod mutants;

@@ -1,5 +1,5 @@
-//! `serin-sim check|mutants|sim|sweep [--quick|--long] [--seed N] [--only NAME] [--table]`: the checks of the core, for `cargo
-//! xtask` and for a person. The seed is printed first; the last line is the result.
+//! `serin-sim check|mutants|sim|sweep|permit|fuzz-decide [--quick|--long] [--seed N] [--only NAME]
+//! [--table]`: the checks of the core, for `cargo xtask` and for a person. The seed is printed first; the last line is the result.
 use serin_sim::check::{self, ConfigReport, Options};
 use serin_sim::mutants;
 use serin_sim::simulator::{self, Stats};
@@ -16,7 +16,8 @@ struct Args {
     table: bool,
 }
 
-const USAGE: &str = "usage: serin-sim check|mutants|sim|sweep [--quick|--long] [--seed N] [--only NAME] [--table]";
+const USAGE: &str =
+    "usage: serin-sim check|mutants|sim|sweep|permit|fuzz-decide [--quick|--long] [--seed N] [--only NAME] [--table]";
 
 fn parse(mut args: impl Iterator<Item = String>) -> Option<Args> {
     let mut parsed = Args { verb: args.next()?, long: false, seed: 1, only: None, table: false };
@@ -45,6 +46,8 @@ fn main() -> ExitCode {
         "mutants" => mutants(&args),
         "sim" => simulate(&args),
         "sweep" => sweep(&args),
+        "fuzz-decide" => serin_sim::fuzz::perform(args.long, args.seed),
+        "permit" => serin_sim::enumerate::perform(args.long),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

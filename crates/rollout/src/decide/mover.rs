@@ -99,7 +99,8 @@ impl<G: Guards> View<'_, G> {
             let short = (0..2).find(|k| wish.split.reaches(*k) && self.usable[*k] < self.plan.limits.replicas);
             return Move::Wait(WaitingOn::Ready(short.unwrap_or(self.good)));
         }
-        if let Some(slot) = (0..2).find(|k| wish.reaches(*k) && G::PIN && !self.seen.set[*k].pinned) {
+        let known = |k: Slot| self.fresh(k) && self.seen.set[k].pinned;
+        if let Some(slot) = (0..2).find(|k| wish.reaches(*k) && G::PIN && !known(*k)) {
             return Move::Wait(WaitingOn::Ready(slot)); // its view is older than the write that pins it
         }
         if let Some(slot) = (0..2).find(|k| wish.reaches(*k) && self.seen.set[*k].total > self.seen.set[*k].desired) {
@@ -149,7 +150,7 @@ impl<G: Guards> View<'_, G> {
         let mut left = self.usable;
         left[slot] = crate::capacity::usable_after(&self.seen.set[slot], size);
         let carried = |split: Split| crate::capacity::carries(split, left, self.floor());
-        let nothing_lost = self.fresh(slot) && left == self.usable;
+        let nothing_lost = self.fresh(slot) && left[slot] == self.seen.set[slot].ready;
         self.seen.route.splits().all(|split| !split.reaches(slot) || carried(split))
             && (left[0] + left[1] >= self.floor() || nothing_lost)
     }

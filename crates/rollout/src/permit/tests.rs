@@ -30,7 +30,7 @@ fn traffic_needs_ready_instances_that_stay() {
     o.set[1].ready = 0;
     assert_eq!(permit(&LIMITS, &o, &half), Err(Refusal::Capacity));
     o.set[1] = SetSeen { fresh: false, ..set(2, 2) };
-    assert_eq!(permit(&LIMITS, &o, &half), Err(Refusal::Capacity), "unknown is not ready");
+    assert_eq!(permit(&LIMITS, &o, &half), Err(Refusal::Unpinned(1)), "unknown is not there");
     o.set[1] = SetSeen { pinned: false, ..set(2, 2) };
     assert_eq!(permit(&LIMITS, &o, &half), Err(Refusal::Unpinned(1)));
     o.set[1] = SetSeen { desired: 1, ..set(2, 2) };
@@ -56,6 +56,26 @@ fn degraded_traffic_goes_where_more_of_it_is_served() {
     assert_eq!(to(Split::all(0, 2)), Err(Refusal::Capacity));
     assert_eq!(to(Split::share_to(1, 100)), Err(Refusal::Capacity));
     assert_eq!(to(Split::Members([0, 0])), Err(Refusal::Capacity), "requests are not held while something serves");
+}
+
+#[test]
+fn nothing_is_held_while_something_may_serve() {
+    let mut o = seen([set(1, 1), SetSeen::EMPTY], Split::all(0, 2));
+    (o.set[0].total, o.set[0].ready) = (2, 1);
+    let hold = Write::Route(Route::NOWHERE);
+    assert_eq!(permit(&LIMITS, &o, &hold), Err(Refusal::Capacity), "the platform may keep the ready one of the two");
+    assert_eq!(permit(&LIMITS, &o, &stop(0, 1)), Err(Refusal::Routed(0)));
+    let away = seen([o.set[0], SetSeen::EMPTY], Split::all(1, 2));
+    assert_eq!(permit(&LIMITS, &away, &stop(0, 1)), Err(Refusal::Floor), "it may be the last one");
+    (o.set[0].total, o.set[0].ready) = (1, 0);
+    assert_eq!(permit(&LIMITS, &o, &hold), Ok(()));
+}
+
+#[test]
+fn a_set_that_carries_traffic_stays_pinned_when_it_shrinks() {
+    let lower = Write::Resize { slot: 0, to: 1, rev: Rev(1), pin: false };
+    let o = seen([set(1, 2), set(2, 1)], Split::Members([1, 1]));
+    assert_eq!(permit(&LIMITS, &o, &lower), Err(Refusal::Unpinned(0)));
 }
 
 #[test]
