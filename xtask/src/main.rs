@@ -5,6 +5,7 @@
 
 mod bench;
 mod closing;
+mod coverage;
 mod examples;
 mod guard;
 mod hostile;

@@ -22,6 +22,7 @@ const STEPS: &[Step] = &[
     Step { verb: "unit", minutes: 15 },
     Step { verb: "check", minutes: 6 },
     Step { verb: "cross", minutes: 6 },
+    Step { verb: "coverage", minutes: 8 },
     Step { verb: "mutants", minutes: 6 },
     Step { verb: "sim", minutes: 6 },
     Step { verb: "sweep", minutes: 4 },

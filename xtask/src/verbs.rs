@@ -136,7 +136,7 @@ pub const VERBS: &[Verb] = &[
     },
     Verb {
         name: "check",
-        words: "[--writer any|decide] [--cross] [--only NAME] [--threads N]",
+        words: "[--writer any|decide] [--cross] [--only NAME] [--table] [--threads N]",
         about: "every reachable state of the decision core in small worlds: no rule broken, and a way to rest from each",
         perform: crate::model::check,
     },
@@ -147,8 +147,14 @@ pub const VERBS: &[Verb] = &[
         perform: crate::model::cross,
     },
     Verb {
+        name: "coverage",
+        words: "",
+        about: "every piece of code of the two keys is executed by the checker and the simulator, or listed with a reason",
+        perform: crate::coverage::perform,
+    },
+    Verb {
         name: "mutants",
-        words: "[--only NAME]",
+        words: "[--only NAME] [--story NAME]",
         about: "every guard of the core taken away, and known outages by name: each must be caught",
         perform: crate::model::mutants,
     },

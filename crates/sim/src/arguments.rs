@@ -15,6 +15,8 @@ pub struct Arguments {
     pub only: Option<String>,
     /// How many threads, instead of one for each core.
     pub threads: Option<usize>,
+    /// What was reached, counted, on standard error.
+    pub table: bool,
     /// Whose story is told.
     pub story: Option<String>,
     /// Where the journals are.
@@ -73,7 +75,7 @@ impl Verb {
 
 /// Printed where a command line makes no sense.
 pub const USAGE: &str = "\
-usage: serin-sim check [--writer any|decide] [--only NAME]   every reachable state of the small worlds
+usage: serin-sim check [--writer any|decide] [--only NAME] [--table]  every reachable state of the small worlds
        serin-sim check --cross [--only NAME]                 the same count by an independent checker
        serin-sim mutants [--only NAME]                       every guard taken away: each must be caught
        serin-sim mutants --story NAME                        how one of them takes a service down
@@ -101,8 +103,17 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Arguments, String
         Some(other) => return Err(format!("there is no verb {other:?}")),
         None => return Err("there is no verb".to_owned()),
     };
-    let mut parsed =
-        Arguments { verb, long: false, seed: 1, seeds: None, only: None, threads: None, story: None, dir: None };
+    let mut parsed = Arguments {
+        verb,
+        long: false,
+        seed: 1,
+        seeds: None,
+        only: None,
+        threads: None,
+        table: false,
+        story: None,
+        dir: None,
+    };
     while let Some(option) = args.next() {
         let mut value = || args.next().ok_or(format!("{option} needs a value"));
         match (option.as_str(), parsed.verb) {
@@ -112,6 +123,7 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Arguments, String
             ("--threads", _) => parsed.threads = Some(number(&option, &value()?)?),
             ("--seeds", Verb::Sim) => parsed.seeds = Some(number(&option, &value()?)?),
             ("--only", Verb::Check(_) | Verb::Cross | Verb::Mutants) => parsed.only = Some(value()?),
+            ("--table", Verb::Check(_)) => parsed.table = true,
             ("--story", Verb::Mutants) => (parsed.verb, parsed.story) = (Verb::Story, Some(value()?)),
             ("--cross", Verb::Check(None)) => parsed.verb = Verb::Cross,
             ("--writer", Verb::Check(None)) => parsed.verb = Verb::Check(Some(writer(&value()?)?)),

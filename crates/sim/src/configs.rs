@@ -159,7 +159,7 @@ const EVERYBODY: &[Person] = &[
     Person::Pause,
     Person::Retry,
 ];
-const PEOPLE: Env = Env { people: EVERYBODY, late: false, undo: false, busy: false, stale_verdicts: false, ..LIVING };
+const PEOPLE: Env = Env { people: EVERYBODY, late: false, undo: false, busy: false, ..LIVING };
 /// What the first key must hold on its own, judged by what it saw.
 const ALONE: Env = Env { lenient: true, lose: false, stale_verdicts: false, ..MORTAL };
 const CROWD: Env = Env { people: EVERYBODY, ..LIVING };

@@ -64,6 +64,9 @@ fn check(args: &Arguments, writer: Option<Writer>) -> (bool, String) {
     let report = check::check(&options, &Screen::default());
     let rate = check::rate(report.states(), began.elapsed());
     let missing = if args.only.is_none() && writer.is_none() { report.coverage.missing() } else { vec![] };
+    for (name, count) in report.coverage.table().iter().filter(|_| args.table) {
+        eprintln!("{count:>12} {name}");
+    }
     for name in &missing {
         eprintln!("never reached: {name}");
     }
@@ -76,7 +79,7 @@ fn check(args: &Arguments, writer: Option<Writer>) -> (bool, String) {
     let sampled: usize = report.configs.iter().filter_map(|config| config.sampled).sum();
     let keys = format!(
         "configs={} states={} states_both={} states_any_writer={} states_first_key={} edges={edges} violations={} \
-         stuck={} unpinned={} unreached={} compacted={} sampled={sampled} omission={:.1e} states_per_s={rate}",
+         stuck={} unpinned={} reached={} unreached={} compacted={} sampled={sampled} omission={:.1e} states_per_s={rate}",
         report.configs.len(),
         report.states(),
         report.states_of(System::Both),
@@ -85,6 +88,7 @@ fn check(args: &Arguments, writer: Option<Writer>) -> (bool, String) {
         count(|config| config.violations > 0),
         count(|config| !config.live),
         count(|config| !config.complete) + report.orphans.len(),
+        report.coverage.reached(),
         missing.len(),
         count(|config| config.sampled.is_some()),
         report.omission(),

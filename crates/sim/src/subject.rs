@@ -1,7 +1,5 @@
 //! What is checked: a pair of keys. Production's pair is [`Subject::SOUND`]; everything else is a mutant.
-use serin_rollout::{
-    Decision, Guards, Limits, Observation, Plan, Refusal, Sound, Status, Write, decide_with, permit_with,
-};
+use serin_rollout::{Decision, Guards, Limits, Observation, Plan, Refusal, Status, Write, decide_with, permit_with};
 
 /// The signature of the first key.
 pub type Decide = fn(&Plan, &Status, &Observation) -> Decision;
@@ -29,8 +27,8 @@ impl Subject {
     /// What runs in production.
     pub const SOUND: Subject = Subject {
         name: "sound",
-        decide: decide_with::<Sound>,
-        permit: Some(permit_with::<Sound>),
+        decide: serin_rollout::decide,
+        permit: Some(serin_rollout::permit),
         reads_fresh: true,
         ours: true,
         agrees: true,

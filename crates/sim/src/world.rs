@@ -302,7 +302,7 @@ impl World {
         let seen = self.seen(state, &choice);
         let decision = (self.subject.decide)(&self.plan, status, &seen);
         if let Ok(mut reached) = self.reached.try_borrow_mut() {
-            reached.decided(&decision);
+            reached.decided(status, &choice, &decision);
         }
         let (act, broken) = match decision {
             Decision::Wait(_) => (Act::Wait, None),
