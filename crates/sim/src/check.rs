@@ -115,7 +115,7 @@ fn exact(config: &Config, world: &World, cap: usize, modes: &[Mode]) -> ConfigRe
     }
     if let Some(stuck) = &found.stuck {
         story = story::tell(world, &found.graph.way(stuck.start));
-        story += &story::tell_quiet(world, stuck.mode, found.graph.list[stuck.start as usize]);
+        story += &story::tell_quiet(world, stuck.mode, stuck.order, found.graph.list[stuck.start as usize]);
     }
     ConfigReport {
         name: config.name.clone(),
@@ -136,8 +136,8 @@ fn compact(config: &Config, world: &World, log2: u32, modes: &[Mode]) -> ConfigR
     if let Some(state) = found.broken {
         story = story::tell(world, &[(None, state)]);
     }
-    if let Some((state, mode)) = found.stuck {
-        story = story::tell(world, &[(None, state)]) + &story::tell_quiet(world, mode, state);
+    if let Some((state, mode, order)) = found.stuck {
+        story = story::tell(world, &[(None, state)]) + &story::tell_quiet(world, mode, order, state);
     }
     ConfigReport {
         name: config.name.clone(),

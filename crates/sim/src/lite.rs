@@ -1,7 +1,6 @@
 //! Hash-compacted breadth-first search for the big worlds: eight bytes for a visited state, and no way back to tell.
 //! The chance that some state is missed is about n²/2⁶⁵ for n states: 3·10⁻⁵ at 31 million. Liveness is sampled.
-use crate::env::Person;
-use crate::quiet::Mode;
+use crate::quiet::{Mode, Order};
 use crate::state::State;
 use crate::world::World;
 use std::hash::{Hash, Hasher};
@@ -73,7 +72,7 @@ pub struct Found {
     /// The table was full before the search was done.
     pub cut: bool,
     /// A state from which a quiet run breaks a promise.
-    pub stuck: Option<(State, Mode)>,
+    pub stuck: Option<(State, Mode, Order)>,
 }
 
 /// Searches with a table of `2^log2` places; every `sample`-th state is run to its quiet end.
@@ -112,18 +111,18 @@ pub fn search(world: &World, first: State, log2: u32, sample: usize, modes: &[Mo
     found
 }
 
-/// The promise that the quiet run from `start` breaks.
-pub fn stuck(world: &World, start: &State, modes: &[Mode]) -> Option<(State, Mode)> {
+/// The promise that a quiet run from `start` breaks, and who goes first in it.
+pub fn stuck(world: &World, start: &State, modes: &[Mode]) -> Option<(State, Mode, Order)> {
     const TOO_LONG: u32 = 20_000;
-    let possible = |mode: &&Mode| **mode != Mode::Abort || world.env.people.contains(&Person::Abort);
-    modes.iter().filter(possible).find_map(|mode| {
+    let known = modes.iter().filter(|mode| world.knows(**mode));
+    known.flat_map(|mode| Order::ALL.map(|order| (*mode, order))).find_map(|(mode, order)| {
         let mut state = *start;
         for _ in 0..TOO_LONG {
-            match world.quiet(&state, *mode) {
+            match world.quiet(&state, mode, order) {
                 Some((_, next)) => state = next,
-                None => return (!world.kept(*mode, start, &state)).then_some((*start, *mode)),
+                None => return (!world.kept(mode, order, start, &state)).then_some((*start, mode, order)),
             }
         }
-        Some((*start, *mode))
+        Some((*start, mode, order))
     })
 }

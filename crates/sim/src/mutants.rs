@@ -202,7 +202,7 @@ pub fn run(mutant: &Mutant) -> Verdict {
         let way = found.graph.way(stuck.start);
         verdict.caught = Some(stuck.mode.promise());
         (verdict.steps, verdict.story) = (way.len() - 1, story::tell(&world, &way));
-        verdict.story += &story::tell_quiet(&world, stuck.mode, found.graph.list[stuck.start as usize]);
+        verdict.story += &story::tell_quiet(&world, stuck.mode, stuck.order, found.graph.list[stuck.start as usize]);
     }
     verdict.secs = began.elapsed().as_secs_f64();
     verdict

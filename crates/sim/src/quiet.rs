@@ -20,11 +20,29 @@ pub enum Mode {
     NeverReady,
     /// Nothing becomes ready any more.
     Frozen,
+    /// The platform refuses for good whatever would let the slot that is not the good one grow.
+    Refused,
+}
+
+/// Who goes first in a quiet world. A release must come to its right end under every one of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Order {
+    /// Data planes and views catch up at once; the controller acts between any two things that instances do.
+    RouteFirst,
+    /// Everything outside is done before the controller makes a round, the instances first.
+    InstancesFirst,
+    /// The controller makes rounds as long as one changes anything; its view is the last thing to catch up.
+    ControllerFirst,
+}
+
+impl Order {
+    /// All of them.
+    pub const ALL: [Order; 3] = [Order::RouteFirst, Order::InstancesFirst, Order::ControllerFirst];
 }
 
 impl Mode {
     /// All of them.
-    pub const ALL: [Mode; 5] = [Mode::Pass, Mode::Fail, Mode::Abort, Mode::NeverReady, Mode::Frozen];
+    pub const ALL: [Mode; 6] = [Mode::Pass, Mode::Fail, Mode::Abort, Mode::NeverReady, Mode::Frozen, Mode::Refused];
 
     /// What must come of it.
     pub const fn promise(self) -> &'static str {
@@ -34,30 +52,101 @@ impl Mode {
             Mode::Abort => "an abort ends Aborted on the old revision, with the canary gone",
             Mode::NeverReady => "a revision that never becomes ready ends on the old one, with the canary gone",
             Mode::Frozen => "no route that is allowed would serve more than the one in force",
+            Mode::Refused => {
+                "a canary that the platform does not let grow ends Failed on the old revision by its deadlines, with the canary gone"
+            }
         }
     }
 }
 
 impl World {
-    /// The next thing in a quiet world; `None` at the end.
-    pub fn quiet(&self, s: &State, mode: Mode) -> Option<(Happening, State)> {
-        if let Some(happening) = self.quiet_environment(s, mode) {
-            let next = self.step(s, happening);
-            assert!(next.is_some(), "{happening:?} changes nothing in {s:?}");
-            return next.map(|next| (happening, next));
+    /// Whether this world has what the mode is about: somebody who aborts, a platform that does not take a write.
+    pub fn knows(&self, mode: Mode) -> bool {
+        match mode {
+            Mode::Abort => self.env.people.contains(&Person::Abort),
+            Mode::Refused => self.env.lose,
+            Mode::Pass | Mode::Fail | Mode::NeverReady | Mode::Frozen => true,
         }
-        let list = self.quiet_choices(&self.status(s.status), mode);
-        list.into_iter().find_map(|choice| {
-            let happening = Happening::Round(choice);
-            self.step(s, happening).map(|next| (happening, next))
-        })
     }
 
-    fn quiet_environment(&self, s: &State, mode: Mode) -> Option<Happening> {
-        if s.flight.write != 0 {
-            let lands = self.can_land_now(s);
-            return Some(if lands { Happening::Land } else { Happening::Ack });
+    /// The next thing in a quiet world; `None` at the end. A function on states, so that a run that meets a state again
+    /// goes round for ever.
+    ///
+    /// # Panics
+    /// If the world offers something that changes nothing: a mistake in the world.
+    pub fn quiet(&self, s: &State, mode: Mode, order: Order) -> Option<(Happening, State)> {
+        let outside = |happening: Happening| {
+            let next = self.step(s, happening);
+            assert!(next.is_some(), "{happening:?} changes nothing in {s:?}");
+            next.map(|next| (happening, next))
+        };
+        if let Some(happening) = self.quiet_flight(s, mode) {
+            return outside(happening);
         }
+        let rest = || self.quiet_instances(s, mode).or_else(|| quiet_route(s)).or_else(|| self.quiet_view(s));
+        let first = match order {
+            Order::RouteFirst => quiet_route(s).or_else(|| self.quiet_view(s)),
+            Order::InstancesFirst => rest(),
+            Order::ControllerFirst => None,
+        };
+        if let Some(happening) = first {
+            return outside(happening);
+        }
+        let list = self.quiet_choices(&self.status(s.status), mode);
+        let at_once = match order {
+            Order::RouteFirst | Order::ControllerFirst => 1, // nothing is due before the others have done what they can
+            Order::InstancesFirst => 0,
+        };
+        let round = |choice: &Choice| {
+            let happening = Happening::Round(*choice);
+            let next = self.step(s, happening)?;
+            (!self.is_in_vain(s, &next, mode)).then_some((happening, next))
+        };
+        if let Some(round) = list.iter().take(at_once).find_map(round) {
+            return Some(round);
+        }
+        match rest() {
+            Some(happening) => outside(happening),
+            None => list.iter().find_map(round),
+        }
+    }
+
+    /// What becomes of the write that is under way.
+    fn quiet_flight(&self, s: &State, mode: Mode) -> Option<Happening> {
+        if s.flight.write == 0 {
+            None
+        } else if mode == Mode::Refused && self.grows_the_side(s) {
+            Some(Happening::Lose)
+        } else if self.can_land_now(s) {
+            Some(Happening::Land)
+        } else {
+            Some(Happening::Ack)
+        }
+    }
+
+    /// Whether the write that is under way would give the slot that is not the good one more than it has.
+    fn grows_the_side(&self, s: &State) -> bool {
+        let side = other(self.status(s.status).good);
+        match self.write(s.flight.write) {
+            Write::Resize { slot, to, .. } => slot == side && to > u16::from(s.set[slot].desired),
+            Write::Claim | Write::Route(_) | Write::Rewrite { .. } => false,
+        }
+    }
+
+    /// Whether the write that a round sent will not be taken, or repeats what an old view has not shown yet.
+    fn is_in_vain(&self, before: &State, sent: &State, mode: Mode) -> bool {
+        if sent.flight.write == 0 || sent.broken != 0 {
+            return false;
+        }
+        if mode == Mode::Refused && self.grows_the_side(sent) {
+            return true;
+        }
+        let known = |s: &State| (s.set, s.accepted, s.claimed);
+        let landed = || if self.can_land_now(sent) { self.step(sent, Happening::Land) } else { None };
+        self.quiet_view(before).is_some() && landed().is_some_and(|landed| known(&landed) == known(before))
+    }
+
+    fn quiet_instances(&self, s: &State, mode: Mode) -> Option<Happening> {
         let status = self.status(s.status);
         for k in 0..2u8 {
             let slot = usize::from(k);
@@ -69,7 +158,7 @@ impl World {
                 return Some(Happening::Create(k));
             }
             let stuck = match mode {
-                Mode::Pass | Mode::Fail | Mode::Abort => false,
+                Mode::Pass | Mode::Fail | Mode::Abort | Mode::Refused => false,
                 Mode::NeverReady => slot == new_slot(&status) || !status.proven[slot],
                 Mode::Frozen => true,
             };
@@ -80,9 +169,10 @@ impl World {
                 return Some(Happening::Idle(k));
             }
         }
-        if s.late {
-            return Some(Happening::Ack);
-        }
+        None
+    }
+
+    fn quiet_view(&self, s: &State) -> Option<Happening> {
         let outdated = |k: usize| self.env.stale && !(s.view[k].fresh && s.view[k].set == s.set[k]);
         (0..2u8).find(|k| outdated(usize::from(*k))).map(Happening::Sync)
     }
@@ -90,7 +180,7 @@ impl World {
     /// First without anything due, then what only has to be waited for, then deadlines.
     fn quiet_choices(&self, status: &Status, mode: Mode) -> Vec<Choice> {
         let judged = match mode {
-            Mode::Pass | Mode::Frozen | Mode::NeverReady | Mode::Abort => Judged::Now(Verdict::Pass),
+            Mode::Pass | Mode::Frozen | Mode::NeverReady | Mode::Abort | Mode::Refused => Judged::Now(Verdict::Pass),
             Mode::Fail => Judged::Now(Verdict::Fail),
         };
         let manual = match status.phase {
@@ -101,21 +191,23 @@ impl World {
         };
         let person = match mode {
             Mode::Abort => Some(Person::Abort),
-            Mode::Pass | Mode::Fail | Mode::NeverReady | Mode::Frozen => manual.then_some(Person::Approve),
+            Mode::Pass | Mode::Fail | Mode::NeverReady | Mode::Frozen | Mode::Refused => {
+                manual.then_some(Person::Approve)
+            }
         };
         let quiet = Choice { judged, person, ..Choice::QUIET };
         let armed = crate::choice::armed(status);
         let waits = [Timer::Bake, Timer::Drain, Timer::Window];
         let harmless = armed.iter().copied().filter(|timer| waits.contains(timer));
         let mut list = vec![quiet, Choice { due: timers(harmless), ..quiet }];
-        if matches!(mode, Mode::NeverReady | Mode::Frozen) {
+        if matches!(mode, Mode::NeverReady | Mode::Frozen | Mode::Refused) {
             list.push(Choice { due: timers(armed), ..quiet });
         }
         list
     }
 
     /// Whether a quiet run that began in `start` and ended in `end` kept its promise.
-    pub fn kept(&self, mode: Mode, start: &State, end: &State) -> bool {
+    pub fn kept(&self, mode: Mode, order: Order, start: &State, end: &State) -> bool {
         if mode == Mode::Frozen {
             return !self.could_serve_more(end);
         }
@@ -149,17 +241,47 @@ impl World {
         let begins = matches!(from.phase, Phase::Idle) && from.rev[from.good] != Some(wanted) && !failed;
         let outcome = to.last.filter(|last| last.rev == wanted).map(|last| last.outcome);
         let on = to.rev[to.good];
+        let seen = &start.view[side]; // who acts before it looks again may promote what was ready then
+        let believed = order == Order::ControllerFirst && seen.fresh && seen.set.ready > 0;
+        let weak = order != Order::InstancesFirst && self.gives_up_weak(start, &from);
         match mode {
-            Mode::Pass => !(releasing || settled || begins) || on == Some(wanted),
+            Mode::Pass => weak || !(releasing || settled || begins) || on == Some(wanted),
             Mode::Fail if releasing || begins && from.proven[from.good] => {
                 on == from.rev[from.good] && outcome == Some(Outcome::Failed)
             }
             Mode::Abort if releasing || begins && from.proven[from.good] => {
                 on == from.rev[from.good] && outcome == Some(Outcome::Aborted)
             }
-            Mode::NeverReady if releasing && start.set[side].ready == 0 => on == from.rev[from.good],
+            Mode::NeverReady if releasing && start.set[side].ready == 0 && !believed => on == from.rev[from.good],
+            Mode::Refused if self.must_grow(start, &from) || begins && from.proven[from.good] => {
+                on == from.rev[from.good] && (!(releasing || begins) || outcome == Some(Outcome::Failed))
+            }
+            Mode::Refused => weak || !(releasing || settled) || on == Some(wanted),
             Mode::Fail | Mode::Abort | Mode::NeverReady | Mode::Frozen => true,
         }
+    }
+
+    /// Whether a controller that is faster than the new revision's instances goes back because of what they are like now:
+    /// they fail in a step for the third time, or after the commit.
+    fn gives_up_weak(&self, s: &State, status: &Status) -> bool {
+        let short = |k: usize| {
+            let seen = s.view[k].fresh && u16::from(s.view[k].set.usable()) < self.plan.limits.replicas;
+            seen || u16::from(s.set[k].usable()) < self.plan.limits.replicas
+        };
+        match status.phase {
+            Phase::Step(at) => at.lost >= 2 && short(other(status.good)),
+            Phase::Settling { .. } => short(status.good),
+            Phase::Idle | Phase::Back { .. } | Phase::Halted { .. } | Phase::Parked { .. } => false,
+        }
+    }
+
+    /// Whether the canary has fewer instances than this step or a later one asks for.
+    fn must_grow(&self, s: &State, status: &Status) -> bool {
+        let Phase::Step(at) = status.phase else { return false };
+        let side = other(status.good);
+        let sizes =
+            self.plan.steps.iter().skip(usize::from(at.step)).map(|step| step.target.for_good(status.good).size);
+        sizes.map(|size| size[side]).max() > Some(u16::from(s.set[side].desired))
     }
 
     /// While the old set is warm, a failed verdict, a person and a dead new set lead back to it.
@@ -174,7 +296,7 @@ impl World {
         match mode {
             Mode::Fail | Mode::Abort => !calm || to.rev[to.good] == from.rev[side],
             Mode::NeverReady => !(calm && dead) || to.rev[to.good] == from.rev[side],
-            Mode::Pass | Mode::Frozen => true,
+            Mode::Pass | Mode::Frozen | Mode::Refused => true,
         }
     }
 
@@ -226,6 +348,12 @@ impl World {
             }
         }
     }
+}
+
+/// The data planes drop the older generations one by one, then confirm.
+fn quiet_route(s: &State) -> Option<Happening> {
+    let older = s.older.iter().find(|id| **id != 0).map(|id| Happening::Forget(*id));
+    if s.late { older.or(Some(Happening::Ack)) } else { None }
 }
 
 /// The slot of the newer revision.

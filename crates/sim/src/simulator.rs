@@ -289,12 +289,13 @@ pub fn run(subject: Subject, seed: u64, steps: u32) -> Run {
             return Run { stats, broken: Some(rule.sentence()), setting, story };
         }
     }
-    let modes: &[Mode] = if world.env.drift { &[] } else { &[Mode::Pass, Mode::Fail, Mode::Abort, Mode::Frozen] };
+    let modes: &[Mode] =
+        if world.env.drift { &[] } else { &[Mode::Pass, Mode::Fail, Mode::Abort, Mode::Frozen, Mode::Refused] };
     let stuck = lite::stuck(&world, &state, modes);
-    let story = stuck.map_or_else(String::new, |(start, mode)| {
-        story::tell(&world, &way[way.len().saturating_sub(TOLD)..]) + &story::tell_quiet(&world, mode, start)
+    let story = stuck.map_or_else(String::new, |(start, mode, order)| {
+        story::tell(&world, &way[way.len().saturating_sub(TOLD)..]) + &story::tell_quiet(&world, mode, order, start)
     });
-    Run { stats, broken: stuck.map(|(_, mode)| mode.promise()), setting, story }
+    Run { stats, broken: stuck.map(|(_, mode, _)| mode.promise()), setting, story }
 }
 
 fn count(world: &World, stats: &mut Stats, before: &State, after: &State, happening: Happening) {

@@ -1,7 +1,7 @@
 //! A way through the world, told one event per line, with the state in words.
 use crate::choice::{Choice, Judged};
 use crate::invariants::Rule;
-use crate::quiet::Mode;
+use crate::quiet::{Mode, Order};
 use crate::state::{Set, State};
 use crate::world::{Act, Happening, World};
 use serin_rollout::{Leg, Phase, Route, Split, Timers, Write};
@@ -22,11 +22,11 @@ pub fn tell(world: &World, way: &[(Option<Happening>, State)]) -> String {
 }
 
 /// The quiet run from a state, line by line.
-pub fn tell_quiet(world: &World, mode: Mode, start: State) -> String {
-    let mut text = format!("      then nothing more happens from outside; {}:\n", mode.promise());
+pub fn tell_quiet(world: &World, mode: Mode, order: Order, start: State) -> String {
+    let mut text = format!("      then nothing more happens from outside ({order:?}); {}:\n", mode.promise());
     let mut state = start;
     for i in 1..=400 {
-        let Some((by, next)) = world.quiet(&state, mode) else { break };
+        let Some((by, next)) = world.quiet(&state, mode, order) else { break };
         let what = happening(world, &state, by);
         let _ = writeln!(text, "{:>4}  {what:<66} | {}", format!("+{i}"), describe(world, &next));
         state = next;
