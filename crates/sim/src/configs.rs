@@ -184,6 +184,8 @@ pub fn quick() -> Vec<Config> {
     list.push(Config::new(Flow::Weights, 1, "anybody", Env { generations: 1, ..ANYBODY }));
     list.push(Config::new(Flow::Weights, 1, "drift", Env { drift: true, ..LIVING }));
     list.push(Config::new(Flow::OneByOne, 1, "drift", Env { drift: true, ..LIVING }));
+    list.push(Config::new(Flow::Weights, 1, "edits", Env { edits: 1, ..LIVING }));
+    list.push(Config::new(Flow::OneByOne, 1, "edits", Env { edits: 1, ..LIVING }));
     list
 }
 
@@ -200,6 +202,10 @@ pub fn long() -> Vec<Config> {
         list.push(Config { missing: 1, ..Config::new(flow, 2, "floor-1-deaths", DEATHS) });
     }
     list.push(Config::new(Flow::Weights, 1, "anybody-2", ANYBODY));
+    for flow in [Flow::Weights, Flow::OneByOne] {
+        list.push(Config::new(flow, 1, "two-edits", Env { edits: 2, ..MORTAL }));
+        list.push(Config::new(flow, 2, "edits", Env { edits: 1, ..LIVING }));
+    }
     list.push(Config::new(Flow::OneByOne, 2, "lazy", Env { lazy: true, undo: false, busy: false, ..LIVING }));
     list.push(Config::new(Flow::Kept, 2, "lazy", Env { lazy: true, undo: false, busy: false, ..LIVING }));
     list.push(Config::new(Flow::Direct, 2, "anybody", Env { generations: 1, lower: false, late: false, ..ANYBODY }));

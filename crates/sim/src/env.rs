@@ -65,6 +65,8 @@ pub struct Env {
     pub anybody: bool,
     /// Somebody gives a set another revision from outside, in place. Its instances start anew.
     pub drift: bool,
+    /// How often somebody writes the route behind the controller's back: everything to either slot, or half to each.
+    pub edits: u8,
     /// How many older generations of the route may be on their way at once.
     pub generations: u8,
     /// The view that a decision was made on excuses it, not only the read directly before the write. For the first key
@@ -90,6 +92,7 @@ impl Env {
         stale_verdicts: false,
         anybody: false,
         drift: false,
+        edits: 0,
         generations: OLDER as u8,
         lenient: false,
     };
@@ -111,6 +114,7 @@ impl Env {
         stale_verdicts: true,
         anybody: false,
         drift: false,
+        edits: 0,
         generations: OLDER as u8,
         lenient: false,
     };

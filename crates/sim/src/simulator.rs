@@ -126,6 +126,7 @@ struct Swarm {
     lower: u32,
     zombie: u32,
     drift: u32,
+    edit: u32,
 }
 
 impl Swarm {
@@ -149,6 +150,7 @@ impl Swarm {
             lower: rare(60),
             zombie: rare(300),
             drift: if random.below(8) == 0 { 1 } else { 0 },
+            edit: random.below(3),
         }
     }
 
@@ -160,6 +162,7 @@ impl Swarm {
             Happening::Forget(_) | Happening::Ack => self.ack,
             Happening::Lower(_) => self.lower,
             Happening::Drift(_) => self.drift,
+            Happening::Edit(_) => self.edit,
             Happening::ZombieLands | Happening::ZombieSaves => self.zombie,
             Happening::Want(_)
             | Happening::Round(_)
@@ -256,9 +259,13 @@ pub fn draw(subject: Subject, random: &mut Random) -> (World, bool, String) {
     let replicas = if flow == Flow::InPlace { 1 } else { SIZES[random.below(6) as usize] };
     let missing = if flow != Flow::InPlace && replicas > 1 && random.below(3) == 0 { 1 } else { 0 };
     let drift = random.below(8) == 0;
-    let env = Env { revisions: 90, lazy: random.below(2) == 0, drift, people: PEOPLE, ..Env::HARSH };
+    let edits = if random.below(4) == 0 { 100 } else { 0 };
+    let env = Env { revisions: 90, lazy: random.below(2) == 0, drift, edits, people: PEOPLE, ..Env::HARSH };
     let from_nothing = random.below(4) == 0;
-    let setting = format!("{} R={replicas} missing={missing} from_nothing={from_nothing} drift={drift}", flow.name());
+    let setting = format!(
+        "{} R={replicas} missing={missing} from_nothing={from_nothing} drift={drift} edits={edits}",
+        flow.name()
+    );
     (World::new(subject, flow.plan(replicas, missing), env), from_nothing, setting)
 }
 
@@ -314,6 +321,7 @@ fn count(world: &World, stats: &mut Stats, before: &State, after: &State, happen
         | Happening::Ack
         | Happening::Lower(_)
         | Happening::Drift(_)
+        | Happening::Edit(_)
         | Happening::Want(_)
         | Happening::Lose
         | Happening::Somebody(_) => {}

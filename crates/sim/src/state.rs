@@ -50,6 +50,8 @@ pub struct Flight {
     pub seen: [u8; 2],
     /// Ghost: at that read no split in force served more.
     pub no_worse: bool,
+    /// Ghost: the edits of the route since that read, one bit for each that there may be. Nobody could know of them.
+    pub edited: u8,
 }
 
 /// The most generations that some data plane may still apply beside the accepted one.
@@ -81,6 +83,8 @@ pub struct State {
     pub zombie: Flight,
     /// The save of a dead incarnation that may still land: the number of a status, 0 for none.
     pub zombie_save: u16,
+    /// How often somebody may still write the route from outside.
+    pub edits: u8,
     /// Ghost: how many of a slot's instances the world took after the controller had counted on them, cut to what is
     /// missing now.
     pub debt: [u8; 2],

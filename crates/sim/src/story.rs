@@ -54,6 +54,7 @@ pub fn happening(world: &World, before: &State, happening: Happening) -> String 
         Happening::Ack => "every data plane confirms the route".to_owned(),
         Happening::Lower(k) => format!("the autoscaler LOWERS {}", slot(k)),
         Happening::Drift(k) => format!("somebody gives {} ANOTHER REVISION", slot(k)),
+        Happening::Edit(id) => format!("somebody WRITES THE ROUTE: {}", route(&world.route(id))),
         Happening::Want(rev) => format!("people want revision {rev}"),
         Happening::Round(choice) => round(world, before, &choice),
         Happening::Land => format!("LANDS: {}", write(&world.write(before.flight.write))),

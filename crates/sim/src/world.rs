@@ -44,6 +44,8 @@ pub enum Happening {
     Lower(u8),
     /// Somebody gives a set a revision that nobody else knows.
     Drift(u8),
+    /// Somebody writes this route, which nobody asks the second key for.
+    Edit(u16),
     /// People want this revision.
     Want(u8),
     /// The controller decides with these choices of the world, and saves or sends.
@@ -118,6 +120,7 @@ pub struct World {
     names: RefCell<Names>,
     rounds: RefCell<Map<State, Rc<[Decided]>>>,
     anybody: Vec<u16>,
+    edits: Vec<u16>,
 }
 
 /// Rounds that are remembered at most.
@@ -143,7 +146,9 @@ impl World {
             names: RefCell::new(names),
             rounds: RefCell::default(),
             anybody: vec![],
+            edits: vec![],
         };
+        world.edits = landing::edits(&world.plan).map(|route| world.route_id(route)).to_vec();
         if env.anybody {
             let offers = offers::writes(&world.plan);
             world.anybody = offers.into_iter().map(|write| world.write_id(write)).collect();
@@ -169,7 +174,7 @@ impl World {
     pub fn nothing(&self) -> State {
         let view = View { set: Set::default(), fresh: true };
         let status = self.status_id(Status::first(Rev(1)));
-        State { view: [view; 2], status, wanted: 1, claimed: true, ..State::default() }
+        State { view: [view; 2], status, wanted: 1, claimed: true, edits: self.env.edits, ..State::default() }
     }
 
     /// What the service must keep.
@@ -362,6 +367,7 @@ impl World {
                 (set.rev, set.notready, set.ready) = (ALIEN, set.total(), 0);
                 self.overtakes(&mut s, usize::from(k));
             }
+            Happening::Edit(id) => self.edit(&mut s, id),
             Happening::Want(rev) => s.wanted = rev,
             Happening::Round(choice) => self.round(&mut s, choice)?,
             Happening::Land => self.land(&mut s, true),

@@ -3,7 +3,7 @@ use super::{World, object_of};
 use crate::choice::Choice;
 use crate::invariants::{self, Rule};
 use crate::state::{Flight, OLDER, Set, State};
-use serin_rollout::{Route, Write};
+use serin_rollout::{FULL, Kind, Plan, Route, Split, Write};
 
 impl World {
     /// Reads again, asks the second key, sends. `None` if the second key refuses.
@@ -24,7 +24,7 @@ impl World {
             Write::Route(route) => invariants::no_worse(&route, &self.in_force(s), seen, self.plan.limits.floor),
             Write::Claim | Write::Resize { .. } | Write::Rewrite { .. } => false,
         };
-        s.flight = Flight { write: id, seen, no_worse };
+        s.flight = Flight { write: id, seen, no_worse, edited: 0 };
         self.judge_drain(s, &write, choice);
         Some(())
     }
@@ -42,8 +42,13 @@ impl World {
     /// further one.
     pub(super) fn can_land(&self, s: &State, flight: &Flight) -> bool {
         let route = matches!(self.write(flight.write), Write::Route(_));
+        flight.write != 0 && (!route || self.takes_route(s))
+    }
+
+    /// Whether the router takes another generation now.
+    pub(super) fn takes_route(&self, s: &State) -> bool {
         let older = s.older.iter().filter(|id| **id != 0).count();
-        flight.write != 0 && (!route || older < usize::from(self.env.generations) || !s.late)
+        older < usize::from(self.env.generations) || !s.late
     }
 
     /// Whether the controller's own write can land now.
@@ -84,7 +89,7 @@ impl World {
             Write::Resize { slot, to, rev, pin } => {
                 let (to, rev) = (to as u8, rev.0 as u8);
                 let other = s.set[slot].total() > 0 && s.set[slot].rev != rev;
-                let in_force = self.in_force(s);
+                let in_force = self.could_be_known(s, flight);
                 let floor = self.plan.limits.floor;
                 let lowers = to < s.set[slot].desired;
                 let sound = !lowers || invariants::destruction(&s.set, flight.seen, slot, to, &in_force, floor);
@@ -101,7 +106,7 @@ impl World {
                 broken.into_iter().find(|(broken, _)| *broken).map(|(_, rule)| rule)
             }
             Write::Rewrite { slot, rev } => {
-                let routed = self.routed(s, slot) > 0;
+                let routed = self.could_be_known(s, flight).iter().any(|split| split.reaches(slot));
                 let set: &mut Set = &mut s.set[slot];
                 if set.rev != rev.0 as u8 {
                     set.rev = rev.0 as u8;
@@ -117,7 +122,15 @@ impl World {
         let have = invariants::known(&s.set, flight.seen);
         let sound = invariants::route_write(route, have, flight.no_worse, floor);
         let pinned = !self.subject.ours || invariants::pinned(&s.set, route);
-        let id = self.route_id(*route);
+        self.accept(s, self.route_id(*route));
+        if sound {
+            self.owe(s);
+        }
+        if !sound { Some(Rule::RouteWrite) } else { (!pinned).then_some(Rule::Pinned) }
+    }
+
+    /// The router takes a route as a new generation.
+    fn accept(&self, s: &mut State, id: u16) {
         if s.accepted != 0 && s.accepted != id && !s.older.contains(&s.accepted) {
             s.older[OLDER - 1] = s.accepted;
         }
@@ -126,20 +139,54 @@ impl World {
         if !self.env.late {
             (s.older, s.late) = ([0; OLDER], false);
         }
-        if sound {
-            self.owe(s);
+    }
+
+    /// Somebody writes the route from outside. A write of the route that is under way fails, because it names the
+    /// version that it read; one of a set does not, and what the edit makes of it is the edit's.
+    pub(super) fn edit(&self, s: &mut State, id: u16) {
+        let new = id != s.accepted && !s.older.contains(&id);
+        let bit = self.edits.iter().position(|edit| *edit == id).map_or(0, |at| 1 << at);
+        self.overtakes(s, 2);
+        for flight in [&mut s.flight, &mut s.zombie] {
+            if flight.write != 0 && new {
+                flight.edited |= bit;
+            }
         }
-        if !sound { Some(Rule::RouteWrite) } else { (!pinned).then_some(Rule::Pinned) }
+        self.accept(s, id);
+        s.edits -= 1;
+        self.owe(s);
+    }
+
+    /// The splits in force, without those of edits since the read that allowed this write.
+    fn could_be_known(&self, s: &State, flight: &Flight) -> Vec<Split> {
+        let edited =
+            |id: &u16| self.edits.iter().enumerate().any(|(at, edit)| edit == id && flight.edited & (1 << at) != 0);
+        let older = s.older.iter().copied().filter(|id| *id != 0);
+        let known = std::iter::once(s.accepted).chain(older).filter(|id| !edited(id));
+        known.flat_map(|id| self.route(id).splits()).collect()
     }
 
     /// After a sound write: what its splits miss now was lost after it was allowed, or was missing everywhere.
     fn owe(&self, s: &mut State) {
         let floor = self.plan.limits.floor;
         for split in self.in_force(s).iter() {
+            if invariants::capacity(s, [*split], floor) {
+                continue;
+            }
             for k in 0..2 {
                 let wanted = invariants::counts_on(*split, k, floor) as u8;
                 s.debt[k] = s.debt[k].max(wanted.saturating_sub(s.set[k].usable()));
             }
         }
     }
+}
+
+/// What somebody may write as a route from outside: everything to either slot, and half to each.
+pub(super) fn edits(plan: &Plan) -> [Route; 3] {
+    let n = plan.limits.replicas;
+    let half = match plan.kind {
+        Kind::Weighted => Split::share_to(1, FULL / 2),
+        Kind::Members => Split::Members([n, n]),
+    };
+    [Split::all(0, n), Split::all(1, n), half].map(Route::plain)
 }

@@ -26,6 +26,9 @@ impl World {
             let older = s.older.iter().filter(|id| **id != 0);
             out.extend(older.map(|id| Happening::Forget(*id)));
         }
+        if s.edits > 0 && self.takes_route(s) {
+            out.extend(self.edits.iter().filter(|id| **id != s.accepted).map(|id| Happening::Edit(*id)));
+        }
         let good = self.status(s.status).good;
         if s.wanted < self.env.revisions {
             out.push(Happening::Want(s.wanted + 1));
