@@ -5,7 +5,7 @@ use crate::env::Person;
 use crate::invariants;
 use crate::state::{Set, State};
 use crate::world::{Happening, World};
-use serin_rollout::{FULL, Leg, Outcome, Phase, Rev, Route, Split, Status, Timer, Verdict, Write, other};
+use serin_rollout::{FULL, Leg, Limits, Outcome, Phase, Rev, Route, Split, Status, Timer, Verdict, Write, other};
 
 /// How the quiet world behaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -92,7 +92,7 @@ impl World {
         if let Some(happening) = first {
             return outside(happening);
         }
-        let list = self.quiet_choices(&self.status(s.status), mode);
+        let list = self.quiet_choices(s, mode);
         let at_once = match order {
             Order::RouteFirst | Order::ControllerFirst => 1, // nothing is due before the others have done what they can
             Order::InstancesFirst => 0,
@@ -178,13 +178,14 @@ impl World {
     }
 
     /// First without anything due, then what only has to be waited for, then deadlines.
-    fn quiet_choices(&self, status: &Status, mode: Mode) -> Vec<Choice> {
+    fn quiet_choices(&self, s: &State, mode: Mode) -> Vec<Choice> {
+        let status = &self.status(s.status);
         let judged = match mode {
             Mode::Pass | Mode::Frozen | Mode::NeverReady | Mode::Abort | Mode::Refused => Judged::Now(Verdict::Pass),
             Mode::Fail => Judged::Now(Verdict::Fail),
         };
         let manual = match status.phase {
-            Phase::Step(at) => self.plan.steps.get(usize::from(at.step)).is_some_and(|step| step.accept.manual),
+            Phase::Step(at) => self.plan_of(s).steps.get(usize::from(at.step)).is_some_and(|step| step.accept.manual),
             Phase::Idle | Phase::Settling { .. } | Phase::Back { .. } | Phase::Halted { .. } | Phase::Parked { .. } => {
                 false
             }
@@ -265,8 +266,8 @@ impl World {
     /// they fail in a step for the third time, or after the commit.
     fn gives_up_weak(&self, s: &State, status: &Status) -> bool {
         let short = |k: usize| {
-            let seen = s.view[k].fresh && u16::from(s.view[k].set.usable()) < self.plan.limits.replicas;
-            seen || u16::from(s.set[k].usable()) < self.plan.limits.replicas
+            let seen = s.view[k].fresh && u16::from(s.view[k].set.usable()) < self.limits(s).replicas;
+            seen || u16::from(s.set[k].usable()) < self.limits(s).replicas
         };
         match status.phase {
             Phase::Step(at) => at.lost >= 2 && short(other(status.good)),
@@ -280,17 +281,17 @@ impl World {
         let Phase::Step(at) = status.phase else { return false };
         let side = other(status.good);
         let sizes =
-            self.plan.steps.iter().skip(usize::from(at.step)).map(|step| step.target.for_good(status.good).size);
+            self.plan_of(s).steps.iter().skip(usize::from(at.step)).map(|step| step.target.for_good(status.good).size);
         sizes.map(|size| size[side]).max() > Some(u16::from(s.set[side].desired))
     }
 
     /// While the old set is warm, a failed verdict, a person and a dead new set lead back to it.
     fn returns(&self, mode: Mode, start: &State, from: &Status, to: &Status) -> bool {
         let Phase::Settling { leg: Leg::Window, .. } = from.phase else { return true };
-        let n = self.plan.limits.replicas;
+        let Limits { replicas: n, floor } = *self.limits(start);
         let set = |slot: usize| &start.set[slot];
         let (good, side) = (from.good, other(from.good));
-        let dead = u16::from(set(good).ready) < self.plan.limits.floor && u16::from(set(side).usable()) >= n;
+        let dead = u16::from(set(good).ready) < floor && u16::from(set(side).usable()) >= n;
         let wanted = from.rev[good] == Some(Rev(u32::from(start.wanted)));
         let calm = wanted && start.flight.write == 0 && start.zombie.write == 0 && start.zombie_save == 0;
         match mode {
@@ -302,7 +303,7 @@ impl World {
 
     /// The good slot carries everything alone, whole and confirmed; the other one is empty; nothing is going on.
     pub fn rests(&self, s: &State, status: &Status) -> bool {
-        let n = self.plan.limits.replicas;
+        let n = self.plan_of(s).limits.replicas;
         let (good, side) = (status.good, other(status.good));
         let home: &Set = &s.set[good];
         matches!(status.phase, Phase::Idle)
@@ -320,26 +321,26 @@ impl World {
     /// a tenth more: whole instances make the measure jump, and shares do not hit every multiple.
     pub fn could_serve_more(&self, s: &State) -> bool {
         let status = self.status(s.status);
-        let floor = self.plan.limits.floor;
+        let floor = self.plan_of(s).limits.floor;
         let usable = s.set.map(|set| u16::from(set.usable()));
         let now = invariants::serves(self.route(s.accepted).split, usable, floor);
         let truth = self.truth(s, Choice::QUIET.due);
         self.splits(s).into_iter().any(|split| {
             let route = Route::plain(split);
             let then = invariants::serves(split, usable, floor);
-            (if self.plan.limits.replicas > 2 { then * 10 > now * 11 } else { then > now })
-                && serin_rollout::permit(self.limits(), &truth, &Write::Route(route)).is_ok()
-                && invariants::share(&self.plan, &status, &route, &self.in_force(s), usable)
+            (if self.plan_of(s).limits.replicas > 2 { then * 10 > now * 11 } else { then > now })
+                && serin_rollout::permit(self.limits(s), &truth, &Write::Route(route)).is_ok()
+                && invariants::share(self.plan_of(s), &status, &route, &self.in_force(s), usable)
         })
     }
 
     /// Splits that one could think of.
     fn splits(&self, s: &State) -> Vec<Split> {
-        let n = self.plan.limits.replicas;
-        match self.plan.kind {
+        let n = self.plan_of(s).limits.replicas;
+        match self.plan_of(s).kind {
             serin_rollout::Kind::Weighted => {
                 let even = (0..=n).map(|k| (u32::from(k) * u32::from(FULL) / u32::from(n)) as u16);
-                let steps = self.plan.steps.iter().map(|step| step.target.route.split.share(1));
+                let steps = self.plan_of(s).steps.iter().map(|step| step.target.route.split.share(1));
                 even.chain(steps).flat_map(|share| [0, 1].map(|slot| Split::share_to(slot, share))).collect()
             }
             serin_rollout::Kind::Members => {

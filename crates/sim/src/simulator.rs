@@ -164,6 +164,7 @@ impl Swarm {
             Happening::Drift(_) => self.drift,
             Happening::Edit(_) => self.edit,
             Happening::ZombieLands | Happening::ZombieSaves => self.zombie,
+            Happening::Rescale(_) => self.want / 4,
             Happening::Want(_)
             | Happening::Round(_)
             | Happening::Land
@@ -323,6 +324,7 @@ fn count(world: &World, stats: &mut Stats, before: &State, after: &State, happen
         | Happening::Drift(_)
         | Happening::Edit(_)
         | Happening::Want(_)
+        | Happening::Rescale(_)
         | Happening::Lose
         | Happening::Somebody(_) => {}
     }

@@ -52,6 +52,8 @@ pub struct Flight {
     pub no_worse: bool,
     /// Ghost: the edits of the route since that read, one bit for each that there may be. Nobody could know of them.
     pub edited: u8,
+    /// Ghost: the plan that counted at that read. People may have asked for another size since.
+    pub plan: u8,
 }
 
 /// The most generations that some data plane may still apply beside the accepted one.
@@ -73,6 +75,10 @@ pub struct State {
     pub late: bool,
     /// The number of the saved status.
     pub status: u16,
+    /// Which plan is wanted: its index in the world.
+    pub scale: u8,
+    /// Which plan the rollout under way began with; 0 at rest, where the wanted one counts.
+    pub frozen: u8,
     /// The revision that people want.
     pub wanted: u8,
     /// The incarnation has fenced the objects.

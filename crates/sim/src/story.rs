@@ -55,6 +55,9 @@ pub fn happening(world: &World, before: &State, happening: Happening) -> String 
         Happening::Lower(k) => format!("the autoscaler LOWERS {}", slot(k)),
         Happening::Drift(k) => format!("somebody gives {} ANOTHER REVISION", slot(k)),
         Happening::Edit(id) => format!("somebody WRITES THE ROUTE: {}", route(&world.route(id))),
+        Happening::Rescale(plan) => {
+            format!("people want {} INSTANCES", world.sizes[usize::from(plan)].limits.replicas)
+        }
         Happening::Want(rev) => format!("people want revision {rev}"),
         Happening::Round(choice) => round(world, before, &choice),
         Happening::Land => format!("LANDS: {}", write(&world.write(before.flight.write))),
@@ -184,6 +187,10 @@ pub fn describe(world: &World, s: &State) -> String {
         let _ = write!(text, " proven={:?}", status.proven);
     }
     let _ = write!(text, " wanted=r{}", s.wanted);
+    if world.sizes.len() > 1 {
+        let replicas = |plan: u8| world.sizes[usize::from(plan)].limits.replicas;
+        let _ = write!(text, " R={} counts, {} wanted", world.limits(s).replicas, replicas(s.scale));
+    }
     if s.flight.write != 0 {
         text.push_str("; a write is under way");
     }

@@ -48,6 +48,8 @@ pub enum Happening {
     Edit(u16),
     /// People want this revision.
     Want(u8),
+    /// People want the plan with this index.
+    Rescale(u8),
     /// The controller decides with these choices of the world, and saves or sends.
     Round(Choice),
     /// The write takes effect.
@@ -111,8 +113,10 @@ struct Names {
 pub struct World {
     /// The two keys.
     pub subject: Subject,
-    /// What a rollout does.
+    /// What a rollout does, and what is kept at rest.
     pub plan: Plan,
+    /// The plans of the same strategy that people change to one after the other; `plan` is the first.
+    pub sizes: Vec<Plan>,
     /// The faults.
     pub env: Env,
     /// What was reached.
@@ -140,6 +144,7 @@ impl World {
         };
         let mut world = World {
             subject,
+            sizes: vec![plan.clone()],
             plan,
             env,
             reached: RefCell::default(),
@@ -177,9 +182,25 @@ impl World {
         State { view: [view; 2], status, wanted: 1, claimed: true, edits: self.env.edits, ..State::default() }
     }
 
-    /// What the service must keep.
-    pub fn limits(&self) -> &Limits {
-        &self.plan.limits
+    /// The same world, in which people may change the plan to these, one after the other.
+    #[must_use]
+    pub fn rescaled(mut self, others: impl IntoIterator<Item = Plan>) -> World {
+        self.sizes.extend(others);
+        self
+    }
+
+    /// The plan that counts: the one that the rollout under way began with, at rest the wanted one.
+    pub fn plan_of(&self, s: &State) -> &Plan {
+        &self.sizes[usize::from(self.counts(s))]
+    }
+
+    fn counts(&self, s: &State) -> u8 {
+        if self.status(s.status).is_idle() { s.scale } else { s.frozen }
+    }
+
+    /// What the service must keep now.
+    pub fn limits(&self, s: &State) -> &Limits {
+        &self.plan_of(s).limits
     }
 
     /// The status with this number.
@@ -275,7 +296,7 @@ impl World {
 
     /// The different decisions that a round may come to, waits left out.
     pub fn rounds(&self, state: &State) -> Rc<[Decided]> {
-        let key = seen_part(state);
+        let key = self.seen_part(state);
         if let Some(list) = self.rounds.borrow().get(&key) {
             return list.clone();
         }
@@ -283,7 +304,7 @@ impl World {
         let mut list: Vec<Decided> = vec![];
         let unproven = (0..2).any(|k| !status.proven[k] && key.view[k].fresh && key.view[k].set.ready > 0);
         let matters = |choice: &Choice| choice.healthy || unproven; // health is asked of unproven sets only
-        for choice in choice::all(&self.env, &self.plan, &status).into_iter().filter(matters) {
+        for choice in choice::all(&self.env, self.plan_of(state), &status).into_iter().filter(matters) {
             let decided = self.decide(&key, &status, choice);
             let same = |x: &Decided| {
                 x.act == decided.act && x.broken == decided.broken && x.choice.due.drain == decided.choice.due.drain
@@ -304,7 +325,7 @@ impl World {
     /// The decision with one choice.
     pub fn decide(&self, state: &State, status: &Status, choice: Choice) -> Decided {
         let seen = self.seen(state, &choice);
-        let decision = (self.subject.decide)(&self.plan, status, &seen);
+        let decision = (self.subject.decide)(self.plan_of(state), status, &seen);
         if let Ok(mut reached) = self.reached.try_borrow_mut() {
             reached.decided(&decision);
         }
@@ -312,7 +333,7 @@ impl World {
             Decision::Wait(_) => (Act::Wait, None),
             Decision::Save(next, _) => {
                 let judge = crate::advance::judge;
-                let broken = if self.subject.ours { judge(&self.plan, status, &next, &seen) } else { None };
+                let broken = if self.subject.ours { judge(self.plan_of(state), status, &next, &seen) } else { None };
                 (Act::Save(self.status_id(choice::canonical(next))), broken)
             }
             Decision::Ask(write) => (Act::Ask(self.write_id(write)), self.judge_ask(state, status, &seen, &write)),
@@ -321,7 +342,7 @@ impl World {
     }
 
     fn judge_ask(&self, state: &State, status: &Status, seen: &Observation, write: &Write) -> Option<Rule> {
-        let refused = || serin_rollout::permit(self.limits(), seen, write).is_err();
+        let refused = || serin_rollout::permit(self.limits(state), seen, write).is_err();
         if self.subject.agrees && *write != Write::Claim && refused() {
             return Some(Rule::Agreement);
         }
@@ -330,7 +351,7 @@ impl World {
         {
             let usable = serin_rollout::usable_of;
             let usable = [usable(&seen.set[0]), usable(&seen.set[1])];
-            if !invariants::share(&self.plan, status, route, &self.in_force(state), usable) {
+            if !invariants::share(self.plan_of(state), status, route, &self.in_force(state), usable) {
                 return Some(Rule::Share);
             }
         }
@@ -369,6 +390,7 @@ impl World {
             }
             Happening::Edit(id) => self.edit(&mut s, id),
             Happening::Want(rev) => s.wanted = rev,
+            Happening::Rescale(plan) => (s.scale, s.zombie_save) = (plan, 0), // the wish and the status are one object
             Happening::Round(choice) => self.round(&mut s, choice)?,
             Happening::Land => self.land(&mut s, true),
             Happening::Lose => s.flight = Flight::default(),
@@ -385,18 +407,29 @@ impl World {
                 self.restart(&mut s);
             }
             Happening::ZombieLands => self.land(&mut s, false),
-            Happening::ZombieSaves => (s.status, s.zombie_save) = (s.zombie_save, 0),
+            Happening::ZombieSaves => {
+                if self.status(s.status).is_idle() {
+                    s.frozen = s.scale;
+                }
+                (s.status, s.zombie_save) = (s.zombie_save, 0);
+            }
             Happening::Somebody(write) => self.send(&mut s, write, &Choice::QUIET)?,
         }
+        if self.status(s.status).is_idle() {
+            s.frozen = 0; // it does not count any more
+        }
+        if self.limits(&s).floor > self.limits(before).floor {
+            self.owe(&mut s); // people ask for more than there is
+        }
         self.settle(before, &mut s);
-        if s.broken == 0 && !invariants::capacity(&s, self.in_force(&s).iter().copied(), self.plan.limits.floor) {
+        if s.broken == 0 && !invariants::capacity(&s, self.in_force(&s).iter().copied(), self.limits(&s).floor) {
             s.broken = Rule::Capacity as u8;
         }
         (s != *before).then_some(s)
     }
 
     fn round(&self, s: &mut State, choice: Choice) -> Option<()> {
-        let rounds = self.rounds.borrow().get(&seen_part(s)).cloned();
+        let rounds = self.rounds.borrow().get(&self.seen_part(s)).cloned();
         let known = rounds.and_then(|list| list.iter().find(|decided| decided.choice == choice).copied());
         let decided = known.unwrap_or_else(|| self.decide(s, &self.status(s.status), choice));
         s.broken = decided.broken;
@@ -407,6 +440,9 @@ impl World {
                     let (from, to) = (self.status(s.status), self.status(next));
                     let rule = crate::advance::promotes_what_it_says(&from, &to, &s.view);
                     s.broken = rule.map_or(0, |rule| rule as u8);
+                }
+                if self.status(s.status).is_idle() {
+                    s.frozen = s.scale;
                 }
                 (s.status, s.zombie_save) = (next, 0);
                 Some(())
@@ -428,7 +464,7 @@ impl World {
     /// Reductions, each of which keeps everything that can still happen.
     fn settle(&self, before: &State, s: &mut State) {
         let in_force = self.in_force(s);
-        let floor = self.plan.limits.floor;
+        let floor = self.limits(s).floor;
         for k in 0..2 {
             let set = &mut s.set[k];
             if !self.env.lazy && set.total() < set.desired {
@@ -458,6 +494,23 @@ impl World {
         }
     }
 
+    /// The part of a state that the controller can see.
+    fn seen_part(&self, state: &State) -> State {
+        let plan = self.counts(state);
+        State {
+            view: state.view,
+            accepted: state.accepted,
+            older: state.older,
+            late: state.late,
+            status: state.status,
+            scale: plan,
+            frozen: plan,
+            wanted: state.wanted,
+            claimed: state.claimed,
+            ..State::default()
+        }
+    }
+
     /// Somebody else wrote to the object: a write that is under way to it fails, because every write names the version
     /// that it read.
     fn overtakes(&self, s: &mut State, object: usize) {
@@ -466,20 +519,6 @@ impl World {
                 *flight = Flight::default();
             }
         }
-    }
-}
-
-/// The part of a state that the controller can see.
-fn seen_part(state: &State) -> State {
-    State {
-        view: state.view,
-        accepted: state.accepted,
-        older: state.older,
-        late: state.late,
-        status: state.status,
-        wanted: state.wanted,
-        claimed: state.claimed,
-        ..State::default()
     }
 }
 

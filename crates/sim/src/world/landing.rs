@@ -10,7 +10,7 @@ impl World {
     pub(super) fn send(&self, s: &mut State, id: u16, choice: &Choice) -> Option<()> {
         let write = self.write(id);
         let answer = match self.subject.permit {
-            Some(permit) => permit(self.limits(), &self.truth(s, choice.due), &write),
+            Some(permit) => permit(self.limits(s), &self.truth(s, choice.due), &write),
             None => Ok(()),
         };
         self.reached.borrow_mut().asked(&self.status(s.status), &write, answer);
@@ -21,10 +21,10 @@ impl World {
             s.set.map(|set| set.usable())
         };
         let no_worse = match write {
-            Write::Route(route) => invariants::no_worse(&route, &self.in_force(s), seen, self.plan.limits.floor),
+            Write::Route(route) => invariants::no_worse(&route, &self.in_force(s), seen, self.limits(s).floor),
             Write::Claim | Write::Resize { .. } | Write::Rewrite { .. } => false,
         };
-        s.flight = Flight { write: id, seen, no_worse, edited: 0 };
+        s.flight = Flight { write: id, seen, no_worse, edited: 0, plan: self.counts(s) };
         self.judge_drain(s, &write, choice);
         Some(())
     }
@@ -90,10 +90,11 @@ impl World {
                 let (to, rev) = (to as u8, rev.0 as u8);
                 let other = s.set[slot].total() > 0 && s.set[slot].rev != rev;
                 let in_force = self.could_be_known(s, flight);
-                let floor = self.plan.limits.floor;
+                let then = &self.sizes[usize::from(flight.plan)];
+                let floor = then.limits.floor;
                 let lowers = to < s.set[slot].desired;
                 let sound = !lowers || invariants::destruction(&s.set, flight.seen, slot, to, &in_force, floor);
-                let room = invariants::room(&s.set, slot, to, self.plan.ceiling);
+                let room = invariants::room(&s.set, slot, to, then.ceiling);
                 let set = &mut s.set[slot];
                 (set.rev, set.desired, set.pinned) = (rev, to, pin);
                 if other {
@@ -118,7 +119,7 @@ impl World {
     }
 
     fn apply_route(&self, s: &mut State, route: &Route, flight: &Flight) -> Option<Rule> {
-        let floor = self.plan.limits.floor;
+        let floor = self.sizes[usize::from(flight.plan)].limits.floor;
         let have = invariants::known(&s.set, flight.seen);
         let sound = invariants::route_write(route, have, flight.no_worse, floor);
         let pinned = !self.subject.ours || invariants::pinned(&s.set, route);
@@ -167,8 +168,8 @@ impl World {
     }
 
     /// After a sound write: what its splits miss now was lost after it was allowed, or was missing everywhere.
-    fn owe(&self, s: &mut State) {
-        let floor = self.plan.limits.floor;
+    pub(super) fn owe(&self, s: &mut State) {
+        let floor = self.limits(s).floor;
         for split in self.in_force(s).iter() {
             if invariants::capacity(s, [*split], floor) {
                 continue;

@@ -37,6 +37,9 @@ impl World {
         if self.env.undo && s.wanted != home && home != 0 {
             out.push(Happening::Want(home));
         }
+        if usize::from(s.scale) + 1 < self.sizes.len() {
+            out.push(Happening::Rescale(s.scale + 1));
+        }
         if self.can_land(s, &s.zombie) {
             out.push(Happening::ZombieLands);
         }
