@@ -53,6 +53,9 @@ pub struct Env {
     pub busy: bool,
     /// Instances come into being late. Off: at once, not ready.
     pub lazy: bool,
+    /// The read directly before a write may not know how a set is: it then tells what was asked for, and the readiness of
+    /// the last view.
+    pub blind: bool,
     /// The highest revision that people may want; they raise it one by one.
     pub revisions: u8,
     /// People may want the good revision again.
@@ -86,6 +89,7 @@ impl Env {
         lower: false,
         busy: false,
         lazy: false,
+        blind: false,
         revisions: 2,
         undo: false,
         people: &[Person::Abort],
@@ -108,6 +112,7 @@ impl Env {
         lower: true,
         busy: true,
         lazy: false,
+        blind: false,
         revisions: 3,
         undo: true,
         people: &[Person::Abort, Person::Rollback],

@@ -1,6 +1,6 @@
 //! What always holds, as named functions with one English sentence each. The arithmetic is written anew here, so that
 //! a mistake in the core's does not excuse itself.
-use crate::state::{Set, State};
+use crate::state::{Flight, Set, State};
 use serin_rollout::{Phase, Plan, Route, Slot, Split, Status, other};
 
 /// A rule of `DESIGN` §5.
@@ -156,7 +156,8 @@ pub fn route_write(route: &Route, have: [u16; 2], no_worse: bool, floor: u16) ->
 }
 
 /// I3: see [`Rule::Destruction`]. `to` instances of `slot` stay.
-pub fn destruction(set: &[Set; 2], seen: [u8; 2], slot: Slot, to: u8, in_force: &[Split], floor: u16) -> bool {
+pub fn destruction(set: &[Set; 2], flight: &Flight, slot: Slot, to: u8, in_force: &[Split], floor: u16) -> bool {
+    let seen = flight.seen;
     let total = set[slot].total();
     let going = total.saturating_sub(to);
     if going == 0 || set[slot].ready == 0 {
@@ -167,7 +168,7 @@ pub fn destruction(set: &[Set; 2], seen: [u8; 2], slot: Slot, to: u8, in_force: 
     let mut left = known(set, seen);
     left[slot] = u16::from(ready.saturating_sub(going));
     let carries = in_force.iter().all(|split| !split.reaches(slot) || carried(*split, left, floor));
-    let unknown = seen[slot] == 0; // what was not ready at the read could not be missed
+    let unknown = seen[slot] == 0 && flight.blind & (1 << slot) == 0; // what was not ready at the read could not be missed
     u16::from(to) >= routed && carries && (unknown || left[0] + left[1] >= floor)
 }
 

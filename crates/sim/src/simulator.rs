@@ -171,7 +171,9 @@ impl Swarm {
             | Happening::Lose
             | Happening::Crash(_)
             | Happening::DieSaving(_)
-            | Happening::Somebody(_) => 0,
+            | Happening::Somebody(_)
+            | Happening::SomebodyBlind(..)
+            | Happening::RoundBlind(..) => 0,
         }
     }
 
@@ -308,7 +310,7 @@ pub fn run(subject: Subject, seed: u64, steps: u32) -> Run {
 
 fn count(world: &World, stats: &mut Stats, before: &State, after: &State, happening: Happening) {
     match happening {
-        Happening::Round(_) => stats.rounds += 1,
+        Happening::Round(_) | Happening::RoundBlind(..) => stats.rounds += 1,
         Happening::Land => stats.writes += 1,
         Happening::Down(_) => stats.failures += 1,
         Happening::Crash(_) | Happening::DieSaving(_) => stats.crashes += 1,
@@ -326,7 +328,8 @@ fn count(world: &World, stats: &mut Stats, before: &State, after: &State, happen
         | Happening::Want(_)
         | Happening::Rescale(_)
         | Happening::Lose
-        | Happening::Somebody(_) => {}
+        | Happening::Somebody(_)
+        | Happening::SomebodyBlind(..) => {}
     }
     if before.status == after.status {
         return;

@@ -46,8 +46,11 @@ pub struct View {
 pub struct Flight {
     /// The number of the write; 0 for none.
     pub write: u16,
-    /// Ghost: what was usable at the read that allowed it. Losses since then could not be known.
+    /// Ghost: what was usable at the read that allowed it. Losses since then could not be known. Nothing, where the read
+    /// did not know.
     pub seen: [u8; 2],
+    /// Ghost: the slots of which that read did not know, one bit each.
+    pub blind: u8,
     /// Ghost: at that read no split in force served more.
     pub no_worse: bool,
     /// Ghost: the edits of the route since that read, one bit for each that there may be. Nobody could know of them.

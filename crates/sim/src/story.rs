@@ -60,6 +60,9 @@ pub fn happening(world: &World, before: &State, happening: Happening) -> String 
         }
         Happening::Want(rev) => format!("people want revision {rev}"),
         Happening::Round(choice) => round(world, before, &choice),
+        Happening::RoundBlind(choice, blind) => {
+            format!("{}, WITHOUT KNOWING {}", round(world, before, &choice), unknown(blind))
+        }
         Happening::Land => format!("LANDS: {}", write(&world.write(before.flight.write))),
         Happening::Lose => format!("LOST: {}", write(&world.write(before.flight.write))),
         Happening::Crash(false) => "the controller CRASHES".to_owned(),
@@ -70,7 +73,14 @@ pub fn happening(world: &World, before: &State, happening: Happening) -> String 
         }
         Happening::ZombieSaves => "the dead controller's save LANDS".to_owned(),
         Happening::Somebody(id) => format!("somebody sends: {}", write(&world.write(id))),
+        Happening::SomebodyBlind(id, blind) => {
+            format!("somebody sends, WITHOUT KNOWING {}: {}", unknown(blind), write(&world.write(id)))
+        }
     }
+}
+
+fn unknown(blind: u8) -> &'static str {
+    ["nothing", "A", "B", "A and B"][usize::from(blind & 3)]
 }
 
 fn round(world: &World, before: &State, choice: &Choice) -> String {

@@ -66,6 +66,10 @@ pub enum Happening {
     ZombieSaves,
     /// Somebody else sends this write, which the second key allows.
     Somebody(u16),
+    /// The controller decides and sends, and the read before the write does not know the slots of these bits.
+    RoundBlind(Choice, u8),
+    /// The same of somebody else's write.
+    SomebodyBlind(u16, u8),
 }
 
 /// What a round leads to.
@@ -290,7 +294,19 @@ impl World {
 
     /// What a linearizable read sees.
     pub fn truth(&self, state: &State, due: Timers) -> Observation {
-        let sets = state.set.map(|set| View { set, fresh: true });
+        self.read(state, due, 0)
+    }
+
+    /// What a linearizable read sees that does not know the slots of the bits `blind`: what was asked for is as it is,
+    /// what there is as it was seen last.
+    fn read(&self, state: &State, due: Timers, blind: u8) -> Observation {
+        let sets = [0, 1].map(|k: Slot| {
+            let (set, old) = (state.set[k], state.view[k].set);
+            if blind & (1 << k) == 0 {
+                return View { set, fresh: true };
+            }
+            View { set: Set { ready: old.ready, notready: old.notready, busy: old.busy, ..set }, fresh: false }
+        });
         self.observe(state, sets, &Choice { due, ..Choice::QUIET })
     }
 
@@ -391,7 +407,8 @@ impl World {
             Happening::Edit(id) => self.edit(&mut s, id),
             Happening::Want(rev) => s.wanted = rev,
             Happening::Rescale(plan) => (s.scale, s.zombie_save) = (plan, 0), // the wish and the status are one object
-            Happening::Round(choice) => self.round(&mut s, choice)?,
+            Happening::Round(choice) => self.round(&mut s, choice, 0)?,
+            Happening::RoundBlind(choice, blind) => self.round(&mut s, choice, blind)?,
             Happening::Land => self.land(&mut s, true),
             Happening::Lose => s.flight = Flight::default(),
             Happening::Crash(leave) => {
@@ -413,7 +430,8 @@ impl World {
                 }
                 (s.status, s.zombie_save) = (s.zombie_save, 0);
             }
-            Happening::Somebody(write) => self.send(&mut s, write, &Choice::QUIET)?,
+            Happening::Somebody(write) => self.send(&mut s, write, &Choice::QUIET, 0)?,
+            Happening::SomebodyBlind(write, blind) => self.send(&mut s, write, &Choice::QUIET, blind)?,
         }
         if self.status(s.status).is_idle() {
             s.frozen = 0; // it does not count any more
@@ -428,7 +446,7 @@ impl World {
         (s != *before).then_some(s)
     }
 
-    fn round(&self, s: &mut State, choice: Choice) -> Option<()> {
+    fn round(&self, s: &mut State, choice: Choice, blind: u8) -> Option<()> {
         let rounds = self.rounds.borrow().get(&self.seen_part(s)).cloned();
         let known = rounds.and_then(|list| list.iter().find(|decided| decided.choice == choice).copied());
         let decided = known.unwrap_or_else(|| self.decide(s, &self.status(s.status), choice));
@@ -447,7 +465,7 @@ impl World {
                 (s.status, s.zombie_save) = (next, 0);
                 Some(())
             }
-            Act::Ask(write) => match self.send(s, write, &choice) {
+            Act::Ask(write) => match self.send(s, write, &choice, blind) {
                 Some(()) => Some(()),
                 None => (s.broken != 0).then_some(()),
             },

@@ -7,10 +7,10 @@ use serin_rollout::{FULL, Kind, Plan, Route, Split, Write};
 
 impl World {
     /// Reads again, asks the second key, sends. `None` if the second key refuses.
-    pub(super) fn send(&self, s: &mut State, id: u16, choice: &Choice) -> Option<()> {
+    pub(super) fn send(&self, s: &mut State, id: u16, choice: &Choice, blind: u8) -> Option<()> {
         let write = self.write(id);
         let answer = match self.subject.permit {
-            Some(permit) => permit(self.limits(s), &self.truth(s, choice.due), &write),
+            Some(permit) => permit(self.limits(s), &self.read(s, choice.due, blind), &write),
             None => Ok(()),
         };
         self.reached.borrow_mut().asked(&self.status(s.status), &write, answer);
@@ -18,13 +18,14 @@ impl World {
         let seen = if self.env.lenient {
             s.view.map(|view| if view.fresh { view.set.usable() } else { 0 })
         } else {
-            s.set.map(|set| set.usable())
+            [0, 1].map(|k: usize| if blind & (1 << k) == 0 { s.set[k].usable() } else { 0 })
         };
         let no_worse = match write {
+            Write::Route(_) if blind != 0 => false, // of what is not known nobody can say that it serves less
             Write::Route(route) => invariants::no_worse(&route, &self.in_force(s), seen, self.limits(s).floor),
             Write::Claim | Write::Resize { .. } | Write::Rewrite { .. } => false,
         };
-        s.flight = Flight { write: id, seen, no_worse, edited: 0, plan: self.counts(s) };
+        s.flight = Flight { write: id, seen, blind, no_worse, edited: 0, plan: self.counts(s) };
         self.judge_drain(s, &write, choice);
         Some(())
     }
@@ -93,7 +94,7 @@ impl World {
                 let then = &self.sizes[usize::from(flight.plan)];
                 let floor = then.limits.floor;
                 let lowers = to < s.set[slot].desired;
-                let sound = !lowers || invariants::destruction(&s.set, flight.seen, slot, to, &in_force, floor);
+                let sound = !lowers || invariants::destruction(&s.set, flight, slot, to, &in_force, floor);
                 let room = invariants::room(&s.set, slot, to, then.ceiling);
                 let set = &mut s.set[slot];
                 (set.rev, set.desired, set.pinned) = (rev, to, pin);

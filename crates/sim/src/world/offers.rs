@@ -96,10 +96,16 @@ impl World {
                 out.push(Happening::Lose);
             }
         } else if env.anybody {
-            out.extend(self.anybody.iter().filter(|id| self.changes(s, **id)).map(|id| Happening::Somebody(*id)));
+            for id in self.anybody.iter().filter(|id| self.changes(s, **id)) {
+                out.push(Happening::Somebody(*id));
+                out.extend(self.unknown().map(|blind| Happening::SomebodyBlind(*id, blind)));
+            }
         } else {
             for decided in self.rounds(s).iter() {
                 out.push(Happening::Round(decided.choice));
+                if matches!(decided.act, Act::Ask(_)) {
+                    out.extend(self.unknown().map(|blind| Happening::RoundBlind(decided.choice, blind)));
+                }
                 if env.zombie && s.zombie_save == 0 && s.zombie.write == 0 && matches!(decided.act, Act::Save(_)) {
                     out.push(Happening::DieSaving(decided.choice));
                 }
@@ -112,6 +118,11 @@ impl World {
                 out.push(Happening::Crash(true));
             }
         }
+    }
+
+    /// What the read before a write may not know, one bit for each slot.
+    fn unknown(&self) -> impl Iterator<Item = u8> + use<> {
+        if self.env.blind { 1..4 } else { 1..1 }
     }
 
     /// Whether a write would change anything.
