@@ -3,7 +3,7 @@
 use crate::choice::{Choice, Judged, timers};
 use crate::env::Person;
 use crate::invariants;
-use crate::state::{Set, State};
+use crate::state::{Instance, Set, State};
 use crate::world::{Happening, World};
 use serin_rollout::{FULL, Leg, Limits, Outcome, Phase, Rev, Route, Split, Status, Timer, Verdict, Write, other};
 
@@ -151,8 +151,10 @@ impl World {
         for k in 0..2u8 {
             let slot = usize::from(k);
             let set = &s.set[slot];
-            if set.total() > set.desired {
-                return Some(Happening::Delete(k, set.ready > 0));
+            let mut stops = vec![];
+            self.offer_deletes(set, k, &mut stops);
+            if let Some(stop) = stops.last() {
+                return Some(*stop);
             }
             if set.total() < set.desired {
                 return Some(Happening::Create(k));
@@ -162,18 +164,19 @@ impl World {
                 Mode::NeverReady => slot == new_slot(&status) || !status.proven[slot],
                 Mode::Frozen => true,
             };
-            if set.notready > 0 && !stuck {
-                return Some(Happening::Ready(k));
+            let find = |what: fn(Instance) -> bool| set.list().iter().position(|one| what(*one)).map(|at| at as u8);
+            if let Some(at) = find(|one| !one.is_ready()).filter(|_| !stuck && set.desired > 0) {
+                return Some(Happening::Ready(k, at));
             }
-            if set.busy {
-                return Some(Happening::Idle(k));
+            if let Some(at) = find(Instance::is_open) {
+                return Some(Happening::Idle(k, at));
             }
         }
-        None
+        self.can_pick(s).then_some(Happening::Pick)
     }
 
     fn quiet_view(&self, s: &State) -> Option<Happening> {
-        let outdated = |k: usize| self.env.stale && !(s.view[k].fresh && s.view[k].set == s.set[k]);
+        let outdated = |k: usize| self.env.stale && !(s.view[k].fresh && s.view[k].set == s.set[k].seen());
         (0..2u8).find(|k| outdated(usize::from(*k))).map(Happening::Sync)
     }
 
@@ -253,7 +256,7 @@ impl World {
             Mode::Abort if releasing || begins && from.proven[from.good] => {
                 on == from.rev[from.good] && outcome == Some(Outcome::Aborted)
             }
-            Mode::NeverReady if releasing && start.set[side].ready == 0 && !believed => on == from.rev[from.good],
+            Mode::NeverReady if releasing && start.set[side].ready() == 0 && !believed => on == from.rev[from.good],
             Mode::Refused if self.must_grow(start, &from) || begins && from.proven[from.good] => {
                 on == from.rev[from.good] && (!(releasing || begins) || outcome == Some(Outcome::Failed))
             }
@@ -291,7 +294,7 @@ impl World {
         let Limits { replicas: n, floor } = *self.limits(start);
         let set = |slot: usize| &start.set[slot];
         let (good, side) = (from.good, other(from.good));
-        let dead = u16::from(set(good).ready) < floor && u16::from(set(side).usable()) >= n;
+        let dead = u16::from(set(good).ready()) < floor && u16::from(set(side).usable()) >= n;
         let wanted = from.rev[good] == Some(Rev(u32::from(start.wanted)));
         let calm = wanted && start.flight.write == 0 && start.zombie.write == 0 && start.zombie_save == 0;
         match mode {
@@ -309,7 +312,7 @@ impl World {
         matches!(status.phase, Phase::Idle)
             && self.route(s.accepted) == Route::plain(Split::all(good, n))
             && !s.late
-            && u16::from(home.ready) >= n
+            && u16::from(home.ready()) >= n
             && u16::from(home.desired) == n
             && status.rev[good].is_some_and(|rev| rev.0 == u32::from(home.rev))
             && status.proven[good]

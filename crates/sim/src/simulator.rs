@@ -156,8 +156,12 @@ impl Swarm {
 
     fn weight(&self, happening: Happening) -> u32 {
         match happening {
-            Happening::Delete(..) | Happening::Create(_) | Happening::Ready(_) | Happening::Idle(_) => 200,
-            Happening::Down(_) => self.down,
+            Happening::Delete(..)
+            | Happening::Create(_)
+            | Happening::Ready(..)
+            | Happening::Idle(..)
+            | Happening::Pick => 200,
+            Happening::Down(..) => self.down,
             Happening::Sync(_) => self.sync,
             Happening::Forget(_) | Happening::Ack => self.ack,
             Happening::Lower(_) => self.lower,
@@ -312,13 +316,14 @@ fn count(world: &World, stats: &mut Stats, before: &State, after: &State, happen
     match happening {
         Happening::Round(_) | Happening::RoundBlind(..) => stats.rounds += 1,
         Happening::Land => stats.writes += 1,
-        Happening::Down(_) => stats.failures += 1,
+        Happening::Down(..) => stats.failures += 1,
         Happening::Crash(_) | Happening::DieSaving(_) => stats.crashes += 1,
         Happening::ZombieLands | Happening::ZombieSaves => stats.zombies += 1,
         Happening::Delete(..)
         | Happening::Create(_)
-        | Happening::Ready(_)
-        | Happening::Idle(_)
+        | Happening::Ready(..)
+        | Happening::Idle(..)
+        | Happening::Pick
         | Happening::Sync(_)
         | Happening::Forget(_)
         | Happening::Ack

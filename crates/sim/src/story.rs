@@ -2,7 +2,7 @@
 use crate::choice::{Choice, Judged};
 use crate::invariants::Rule;
 use crate::quiet::{Mode, Order};
-use crate::state::{Set, State};
+use crate::state::{Seen, State};
 use crate::world::{Act, Happening, World};
 use serin_rollout::{Leg, Phase, Route, Split, Timers, Write};
 use std::fmt::Write as _;
@@ -42,13 +42,15 @@ pub fn tell_quiet(world: &World, mode: Mode, order: Order, start: State) -> Stri
 pub fn happening(world: &World, before: &State, happening: Happening) -> String {
     let slot = |k: u8| ["A", "B"][usize::from(k)];
     match happening {
-        Happening::Delete(k, ready) => {
+        Happening::Delete(k, at) => {
+            let ready = before.set[usize::from(k)].list()[usize::from(at)].is_ready();
             format!("the platform stops a {} instance of {}", if ready { "ready" } else { "dead" }, slot(k))
         }
+        Happening::Pick => "the router picks other instances".to_owned(),
         Happening::Create(k) => format!("an instance of {} is created", slot(k)),
-        Happening::Ready(k) => format!("an instance of {} becomes ready", slot(k)),
-        Happening::Down(k) => format!("an instance of {} FAILS", slot(k)),
-        Happening::Idle(k) => format!("the open requests of {} end", slot(k)),
+        Happening::Ready(k, _) => format!("an instance of {} becomes ready", slot(k)),
+        Happening::Down(k, _) => format!("an instance of {} FAILS", slot(k)),
+        Happening::Idle(k, _) => format!("the open requests of an instance of {} end", slot(k)),
         Happening::Sync(k) => format!("the controller's view of {} catches up", slot(k)),
         Happening::Forget(id) => format!("no data plane applies [{}] any more", route(&world.route(id))),
         Happening::Ack => "every data plane confirms the route".to_owned(),
@@ -159,13 +161,13 @@ pub fn phase(status: &serin_rollout::Status) -> String {
     }
 }
 
-fn set(name: &str, set: &Set) -> String {
+fn set(name: &str, set: &Seen) -> String {
     if set.total() == 0 && set.desired == 0 {
         return format!("{name} empty");
     }
     let surplus = set.total().saturating_sub(set.desired);
     let going = if surplus > 0 { format!(" -{surplus}") } else { String::new() };
-    let busy = if set.busy { " busy" } else { "" };
+    let busy = if set.busy > 0 { format!(" busy {}", set.busy) } else { String::new() };
     format!("{name} r{} {}/{}{}{going}{busy}", set.rev, set.ready, set.desired, if set.pinned { "*" } else { "" })
 }
 
@@ -176,7 +178,7 @@ pub fn describe(world: &World, s: &State) -> String {
     let late = if s.late { format!(" (not confirmed; still {})", older.join(", ")) } else { String::new() };
     let view = |k: usize| {
         let view = &s.view[k];
-        let known = view.fresh && view.set == s.set[k];
+        let known = view.fresh && view.set == s.set[k].seen();
         if known {
             String::new()
         } else {
@@ -186,9 +188,9 @@ pub fn describe(world: &World, s: &State) -> String {
     let good = ["A", "B"][status.good];
     let mut text = format!(
         "{}{}; {}{}; route {}{late}; {} good={good}",
-        set("A", &s.set[0]),
+        set("A", &s.set[0].seen()),
         view(0),
-        set("B", &s.set[1]),
+        set("B", &s.set[1].seen()),
         view(1),
         route(&world.route(s.accepted)),
         phase(&status),

@@ -8,7 +8,7 @@ use crate::choice::{self, Choice};
 use crate::coverage::Coverage;
 use crate::env::Env;
 use crate::invariants::{self, Rule};
-use crate::state::{Flight, OLDER, Set, State, View};
+use crate::state::{Flight, Instance, OLDER, Seen, Set, State, View};
 use crate::subject::Subject;
 use crate::table::{Map, Table};
 use serin_rollout::{
@@ -20,20 +20,23 @@ use std::rc::Rc;
 
 mod landing;
 mod offers;
+mod router;
 
 /// One thing that happens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Happening {
-    /// The platform removes one of the surplus, a ready one or not.
-    Delete(u8, bool),
+    /// The platform stops one of the surplus: the one with this index.
+    Delete(u8, u8),
     /// The platform creates an instance.
     Create(u8),
-    /// An instance becomes ready.
-    Ready(u8),
-    /// A ready instance fails.
-    Down(u8),
-    /// The open requests on instances without traffic end.
-    Idle(u8),
+    /// The instance with this index becomes ready.
+    Ready(u8, u8),
+    /// The ready instance with this index fails.
+    Down(u8, u8),
+    /// The open requests on the instance with this index, to which nothing sends any more, end.
+    Idle(u8, u8),
+    /// The router picks anew for the accepted route.
+    Pick,
     /// The controller's view of a set catches up.
     Sync(u8),
     /// No data plane applies this older route any more.
@@ -97,7 +100,15 @@ pub struct Decided {
 /// The splits in force.
 pub struct InForce {
     list: [Split; 2 * (OLDER + 1)],
+    bits: [u8; 2 * (OLDER + 1)],
     len: usize,
+}
+
+impl InForce {
+    /// Every split with the bit of its generation.
+    pub fn generations(&self) -> impl Iterator<Item = (u8, Split)> + '_ {
+        self.bits.iter().copied().zip(self.iter().copied())
+    }
 }
 
 impl Deref for InForce {
@@ -170,10 +181,10 @@ impl World {
         let size = self.plan.limits.replicas;
         let mut status = Status::first(Rev(1));
         status.proven[0] = true;
-        let home = Set { rev: 1, desired: size as u8, ready: size as u8, ..Set::default() };
+        let home = Set::whole(1, size as u8);
         let mut state = self.nothing();
         state.set[0] = home;
-        state.view[0].set = home;
+        state.view[0].set = home.seen();
         state.accepted = self.route_id(Route::plain(Split::all(0, size)));
         state.status = self.status_id(status);
         state
@@ -181,7 +192,7 @@ impl World {
 
     /// There is nothing yet; the first revision is wanted.
     pub fn nothing(&self) -> State {
-        let view = View { set: Set::default(), fresh: true };
+        let view = View { set: Seen::default(), fresh: true };
         let status = self.status_id(Status::first(Rev(1)));
         State { view: [view; 2], status, wanted: 1, claimed: true, edits: self.env.edits, ..State::default() }
     }
@@ -240,21 +251,15 @@ impl World {
     /// Every split that some data plane may apply: of the accepted route and of those that are not gone yet.
     pub fn in_force(&self, state: &State) -> InForce {
         let names = self.names.borrow();
-        let mut all = InForce { list: [Split::Members([0, 0]); 2 * (OLDER + 1)], len: 0 };
-        let older = state.older.iter().copied().filter(|id| *id != 0);
-        for id in std::iter::once(state.accepted).chain(older) {
+        let mut all = InForce { list: [Split::Members([0, 0]); 2 * (OLDER + 1)], bits: [0; 2 * (OLDER + 1)], len: 0 };
+        let older = state.older.iter().copied().take_while(|id| *id != 0);
+        for (at, id) in std::iter::once(state.accepted).chain(older).enumerate() {
             for split in names.route.get(id).splits() {
-                all.list[all.len] = split;
+                (all.list[all.len], all.bits[all.len]) = (split, 1 << at);
                 all.len += 1;
             }
         }
         all
-    }
-
-    /// How many of a slot's instances may get requests.
-    pub fn routed(&self, state: &State, slot: Slot) -> u8 {
-        let total = u16::from(state.set[slot].total());
-        self.in_force(state).iter().map(|split| split.routed(slot, total)).max().unwrap_or(0) as u8
     }
 
     /// What the driver would hand to a key.
@@ -301,11 +306,11 @@ impl World {
     /// what there is as it was seen last.
     fn read(&self, state: &State, due: Timers, blind: u8) -> Observation {
         let sets = [0, 1].map(|k: Slot| {
-            let (set, old) = (state.set[k], state.view[k].set);
+            let (set, old) = (state.set[k].seen(), state.view[k].set);
             if blind & (1 << k) == 0 {
                 return View { set, fresh: true };
             }
-            View { set: Set { ready: old.ready, notready: old.notready, busy: old.busy, ..set }, fresh: false }
+            View { set: Seen { ready: old.ready, notready: old.notready, busy: old.busy, ..set }, fresh: false }
         });
         self.observe(state, sets, &Choice { due, ..Choice::QUIET })
     }
@@ -378,30 +383,29 @@ impl World {
     pub fn step(&self, before: &State, happening: Happening) -> Option<State> {
         let mut s = *before;
         match happening {
-            Happening::Delete(k, true) => s.set[usize::from(k)].ready -= 1,
-            Happening::Delete(k, false) => s.set[usize::from(k)].notready -= 1,
-            Happening::Create(k) => s.set[usize::from(k)].notready += 1,
-            Happening::Ready(k) => {
+            Happening::Delete(k, at) => self.delete(&mut s, usize::from(k), usize::from(at)),
+            Happening::Create(k) => self.create(&mut s, usize::from(k)),
+            Happening::Ready(k, at) => one(&mut s.set[usize::from(k)], at, |instance| instance.with_ready(true)),
+            Happening::Down(k, at) => {
                 let set = &mut s.set[usize::from(k)];
-                (set.ready, set.notready) = (set.ready + 1, set.notready - 1);
+                s.debt[usize::from(k)] += u8::from(set.list()[usize::from(at)].sent() != 0);
+                one(set, at, |instance| instance.with_ready(false));
             }
-            Happening::Down(k) => {
-                let set = &mut s.set[usize::from(k)];
-                (set.ready, set.notready) = (set.ready - 1, set.notready + 1);
-                s.debt[usize::from(k)] += 1;
-            }
-            Happening::Idle(k) => s.set[usize::from(k)].busy = false,
-            Happening::Sync(k) => s.view[usize::from(k)] = View { set: s.set[usize::from(k)], fresh: true },
-            Happening::Forget(id) => forget(&mut s, id),
-            Happening::Ack => (s.late, s.older) = (false, [0; OLDER]),
+            Happening::Idle(k, at) => one(&mut s.set[usize::from(k)], at, Instance::idle),
+            Happening::Pick => self.pick(&mut s),
+            Happening::Sync(k) => s.view[usize::from(k)] = View { set: s.set[usize::from(k)].seen(), fresh: true },
+            Happening::Forget(id) => self.forget(&mut s, id),
+            Happening::Ack => self.confirm(&mut s),
             Happening::Lower(k) => {
-                s.set[usize::from(k)].desired -= 1;
+                let set = &mut s.set[usize::from(k)];
+                (set.desired, set.scaled) = (set.desired - 1, true);
                 self.overtakes(&mut s, usize::from(k));
             }
             Happening::Drift(k) => {
                 let set = &mut s.set[usize::from(k)];
-                s.debt[usize::from(k)] += set.ready;
-                (set.rev, set.notready, set.ready) = (ALIEN, set.total(), 0);
+                s.debt[usize::from(k)] += set.ready();
+                set.rev = ALIEN;
+                set.change(|instance| instance.with_ready(false));
                 self.overtakes(&mut s, usize::from(k));
             }
             Happening::Edit(id) => self.edit(&mut s, id),
@@ -439,8 +443,8 @@ impl World {
         if self.limits(&s).floor > self.limits(before).floor {
             self.owe(&mut s); // people ask for more than there is
         }
-        self.settle(before, &mut s);
-        if s.broken == 0 && !invariants::capacity(&s, self.in_force(&s).iter().copied(), self.limits(&s).floor) {
+        self.settle(&mut s);
+        if s.broken == 0 && !invariants::capacity(&s, self.in_force(&s).generations(), self.limits(&s).floor) {
             s.broken = Rule::Capacity as u8;
         }
         (s != *before).then_some(s)
@@ -480,35 +484,32 @@ impl World {
     }
 
     /// Reductions, each of which keeps everything that can still happen.
-    fn settle(&self, before: &State, s: &mut State) {
-        let in_force = self.in_force(s);
+    fn settle(&self, s: &mut State) {
         let floor = self.limits(s).floor;
         for k in 0..2 {
-            let set = &mut s.set[k];
-            if !self.env.lazy && set.total() < set.desired {
-                set.notready = set.desired - set.ready; // creation is eager
+            while !self.env.lazy && s.set[k].total() < s.set[k].desired {
+                self.create(s, k); // creation is eager
             }
+            let set = &mut s.set[k];
             if set.total() == 0 && set.desired == 0 {
                 *set = Set::default(); // what it was does not matter any more
             }
-            let total = u16::from(set.total());
-            let routed = in_force.iter().map(|split| split.routed(k, total)).max().unwrap_or(0) as u8;
-            if !self.env.busy || set.total() <= routed {
-                set.busy = false;
-            } else if routed < self.routed(before, k) && set.ready > 0 {
-                set.busy = true; // it lost its traffic just now
+            if set.surplus() == 0 {
+                (set.drained, set.scaled) = (false, false);
             }
             if !self.env.stale {
-                s.view[k] = View { set: s.set[k], fresh: true };
+                s.view[k] = View { set: s.set[k].seen(), fresh: true };
             } else if s.view[k].fresh && s.view[k].set.total() == 0 && s.view[k].set.desired == 0 {
-                s.view[k].set = Set::default();
+                s.view[k].set = Seen::default();
             } else if !s.view[k].fresh && self.subject.reads_fresh {
                 let seen = &mut s.view[k].set; // the core ignores the readiness of a stale view
                 (seen.notready, seen.ready) = (seen.total(), 0);
             }
-            let wanted = in_force.iter().map(|split| invariants::counts_on(*split, k, floor)).max().unwrap_or(0);
-            let short = (wanted as u8).saturating_sub(s.set[k].usable());
-            s.debt[k] = s.debt[k].min(short); // what is not missing now is not owed
+            let missing = |(bit, split): (u8, Split)| {
+                invariants::counts_on(split, k, floor).saturating_sub(u16::from(s.set[k].serving(bit)))
+            };
+            let short = self.in_force(s).generations().map(missing).max().unwrap_or(0);
+            s.debt[k] = s.debt[k].min(short as u8); // what is not missing now is not owed
         }
     }
 
@@ -540,13 +541,11 @@ impl World {
     }
 }
 
-fn forget(s: &mut State, id: u16) {
-    for slot in &mut s.older {
-        if *slot == id {
-            *slot = 0;
-        }
-    }
-    s.older.sort_unstable_by_key(|id| (*id == 0, *id));
+/// One instance of a set changes.
+fn one(set: &mut Set, at: u8, by: impl Fn(Instance) -> Instance) {
+    let instance = &mut set.list_mut()[usize::from(at)];
+    *instance = by(*instance);
+    set.sort();
 }
 
 /// The object that a write goes to: a set by its slot, 2 for the route.

@@ -2,7 +2,7 @@
 use super::{World, object_of};
 use crate::choice::Choice;
 use crate::invariants::{self, Rule};
-use crate::state::{Flight, OLDER, Set, State};
+use crate::state::{Flight, Set, State};
 use serin_rollout::{FULL, Kind, Plan, Route, Split, Write};
 
 impl World {
@@ -25,16 +25,25 @@ impl World {
             Write::Route(route) => invariants::no_worse(&route, &self.in_force(s), seen, self.limits(s).floor),
             Write::Claim | Write::Resize { .. } | Write::Rewrite { .. } => false,
         };
-        s.flight = Flight { write: id, seen, blind, no_worse, edited: 0, plan: self.counts(s) };
+        s.flight = Flight {
+            write: id,
+            seen,
+            blind,
+            no_worse,
+            edited: 0,
+            plan: self.counts(s),
+            due: choice.due.drain,
+            moved: false,
+        };
         self.judge_drain(s, &write, choice);
         Some(())
     }
 
     fn judge_drain(&self, s: &mut State, write: &Write, choice: &Choice) {
         let Write::Resize { slot, to, .. } = *write else { return };
-        let sets = if self.env.lenient { s.view.map(|view| view.set) } else { s.set };
-        let stops_busy = sets[slot].busy && to < u16::from(self.routed(s, slot)) + 1;
-        if to < u16::from(sets[slot].desired) && stops_busy && !choice.due.drain && s.broken == 0 {
+        let set = if self.env.lenient { s.view[slot].set } else { s.set[slot].seen() };
+        let stops_busy = set.busy > 0 && to < u16::from(s.set[slot].sent() + set.busy);
+        if to < u16::from(set.desired) && stops_busy && !choice.due.drain && s.broken == 0 {
             s.broken = Rule::Drain as u8;
         }
     }
@@ -99,8 +108,10 @@ impl World {
                 let set = &mut s.set[slot];
                 (set.rev, set.desired, set.pinned) = (rev, to, pin);
                 if other {
-                    (set.notready, set.ready) = (set.total(), 0);
+                    set.change(|instance| instance.with_ready(false));
                 }
+                set.drained |= lowers && (flight.due || flight.moved);
+                set.scaled |= lowers && flight.edited != 0;
                 if lowers && sound {
                     self.owe(s); // what was lost since the read is the world's
                 }
@@ -112,7 +123,7 @@ impl World {
                 let set: &mut Set = &mut s.set[slot];
                 if set.rev != rev.0 as u8 {
                     set.rev = rev.0 as u8;
-                    (set.notready, set.ready) = (set.total(), 0);
+                    set.change(|instance| instance.with_ready(false));
                 }
                 routed.then_some(Rule::Identity)
             }
@@ -131,18 +142,6 @@ impl World {
         if !sound { Some(Rule::RouteWrite) } else { (!pinned).then_some(Rule::Pinned) }
     }
 
-    /// The router takes a route as a new generation.
-    fn accept(&self, s: &mut State, id: u16) {
-        if s.accepted != 0 && s.accepted != id && !s.older.contains(&s.accepted) {
-            s.older[OLDER - 1] = s.accepted;
-        }
-        super::forget(s, id);
-        (s.accepted, s.late) = (id, true);
-        if !self.env.late {
-            (s.older, s.late) = ([0; OLDER], false);
-        }
-    }
-
     /// Somebody writes the route from outside. A write of the route that is under way fails, because it names the
     /// version that it read; one of a set does not, and what the edit makes of it is the edit's.
     pub(super) fn edit(&self, s: &mut State, id: u16) {
@@ -154,6 +153,7 @@ impl World {
                 flight.edited |= bit;
             }
         }
+        s.set.iter_mut().for_each(|set| set.drained |= set.surplus() > 0);
         self.accept(s, id);
         s.edits -= 1;
         self.owe(s);
@@ -171,13 +171,13 @@ impl World {
     /// After a sound write: what its splits miss now was lost after it was allowed, or was missing everywhere.
     pub(super) fn owe(&self, s: &mut State) {
         let floor = self.limits(s).floor;
-        for split in self.in_force(s).iter() {
-            if invariants::capacity(s, [*split], floor) {
+        for (bit, split) in self.in_force(s).generations() {
+            if invariants::capacity(s, [(bit, split)], floor) {
                 continue;
             }
             for k in 0..2 {
-                let wanted = invariants::counts_on(*split, k, floor) as u8;
-                s.debt[k] = s.debt[k].max(wanted.saturating_sub(s.set[k].usable()));
+                let wanted = invariants::counts_on(split, k, floor) as u8;
+                s.debt[k] = s.debt[k].max(wanted.saturating_sub(s.set[k].serving(bit)));
             }
         }
     }

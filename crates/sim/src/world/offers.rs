@@ -21,6 +21,9 @@ impl World {
         for k in 0..2u8 {
             self.offer_set(s, k, out);
         }
+        if self.can_pick(s) {
+            out.push(Happening::Pick);
+        }
         if s.late {
             out.push(Happening::Ack);
             let older = s.older.iter().filter(|id| **id != 0);
@@ -51,27 +54,23 @@ impl World {
     fn offer_set(&self, s: &State, k: u8, out: &mut Vec<Happening>) {
         let (slot, env) = (usize::from(k), &self.env);
         let set = &s.set[slot];
-        if set.total() > set.desired {
-            if set.ready > 0 {
-                out.push(Happening::Delete(k, true));
-            }
-            if set.notready > 0 {
-                out.push(Happening::Delete(k, false));
-            }
-        }
+        self.offer_deletes(set, k, out);
         if set.total() < set.desired {
             out.push(Happening::Create(k));
         }
-        if set.notready > 0 && set.desired > 0 {
-            out.push(Happening::Ready(k));
+        for at in super::router::distinct(set) {
+            let (instance, at) = (set.list()[at], at as u8);
+            if !instance.is_ready() && set.desired > 0 {
+                out.push(Happening::Ready(k, at));
+            }
+            if env.down && instance.is_ready() {
+                out.push(Happening::Down(k, at));
+            }
+            if instance.is_open() {
+                out.push(Happening::Idle(k, at));
+            }
         }
-        if env.down && set.ready > 0 {
-            out.push(Happening::Down(k));
-        }
-        if set.busy {
-            out.push(Happening::Idle(k));
-        }
-        if env.stale && !(s.view[slot].fresh && s.view[slot].set == *set) {
+        if env.stale && !(s.view[slot].fresh && s.view[slot].set == set.seen()) {
             out.push(Happening::Sync(k));
         }
         if env.drift && set.total() > 0 && set.rev != super::ALIEN {
