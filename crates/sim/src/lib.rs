@@ -20,6 +20,7 @@ pub mod choice;
 pub mod configs;
 pub mod coverage;
 pub mod env;
+pub mod excuses;
 pub mod foreign;
 pub mod invariants;
 pub mod lite;

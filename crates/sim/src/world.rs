@@ -7,6 +7,7 @@
 use crate::choice::{self, Choice};
 use crate::coverage::Coverage;
 use crate::env::Env;
+use crate::excuses::Excuses;
 use crate::invariants::{self, Rule};
 use crate::state::{Flight, Instance, OLDER, Seen, Set, State, View};
 use crate::subject::Subject;
@@ -134,6 +135,8 @@ pub struct World {
     pub sizes: Vec<Plan>,
     /// The faults.
     pub env: Env,
+    /// What the rules excuse.
+    pub excuses: Excuses,
     /// What was reached.
     pub reached: RefCell<Coverage>,
     names: RefCell<Names>,
@@ -162,6 +165,7 @@ impl World {
             sizes: vec![plan.clone()],
             plan,
             env,
+            excuses: Excuses::default(),
             reached: RefCell::default(),
             names: RefCell::new(names),
             rounds: RefCell::default(),
@@ -202,6 +206,12 @@ impl World {
     pub fn rescaled(mut self, others: impl IntoIterator<Item = Plan>) -> World {
         self.sizes.extend(others);
         self
+    }
+
+    /// The same world with other excuses.
+    #[must_use]
+    pub fn excusing(self, excuses: Excuses) -> World {
+        World { excuses, ..self }
     }
 
     /// The plan that counts: the one that the rollout under way began with, at rest the wanted one.
@@ -372,7 +382,9 @@ impl World {
         {
             let usable = serin_rollout::usable_of;
             let usable = [usable(&seen.set[0]), usable(&seen.set[1])];
-            if !invariants::share(self.plan_of(state), status, route, &self.in_force(state), usable) {
+            if !self.excuses.share
+                && !invariants::share(self.plan_of(state), status, route, &self.in_force(state), usable)
+            {
                 return Some(Rule::Share);
             }
         }
@@ -388,7 +400,9 @@ impl World {
             Happening::Ready(k, at) => one(&mut s.set[usize::from(k)], at, |instance| instance.with_ready(true)),
             Happening::Down(k, at) => {
                 let set = &mut s.set[usize::from(k)];
-                s.debt[usize::from(k)] += u8::from(set.list()[usize::from(at)].sent() != 0);
+                let debt = &mut s.debt[usize::from(k)];
+                *debt = (*debt + u8::from(set.list()[usize::from(at)].sent() != 0 || self.excuses.debt_stays))
+                    .min(set.total());
                 one(set, at, |instance| instance.with_ready(false));
             }
             Happening::Idle(k, at) => one(&mut s.set[usize::from(k)], at, Instance::idle),
@@ -446,6 +460,9 @@ impl World {
         self.settle(&mut s);
         if s.broken == 0 && !invariants::capacity(&s, self.in_force(&s).generations(), self.limits(&s).floor) {
             s.broken = Rule::Capacity as u8;
+        }
+        if self.excuses.only.is_some_and(|rule| s.broken != rule as u8) {
+            s.broken = 0;
         }
         (s != *before).then_some(s)
     }
@@ -509,7 +526,9 @@ impl World {
                 invariants::counts_on(split, k, floor).saturating_sub(u16::from(s.set[k].serving(bit)))
             };
             let short = self.in_force(s).generations().map(missing).max().unwrap_or(0);
-            s.debt[k] = s.debt[k].min(short as u8); // what is not missing now is not owed
+            if !self.excuses.debt_stays {
+                s.debt[k] = s.debt[k].min(short as u8); // what is not missing now is not owed
+            }
         }
     }
 

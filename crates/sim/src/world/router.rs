@@ -52,10 +52,9 @@ impl World {
         self.regroup(s, &older, None);
     }
 
-    /// Whether the router would pick others now, and takes another version.
+    /// Whether the router would pick others now, and takes another version: one of the same route at a time.
     pub(crate) fn can_pick(&self, s: &State) -> bool {
-        let room = s.older.contains(&s.accepted) || self.takes_route(s);
-        room && self.picks(s, s.accepted) != sent(s, ACCEPTED)
+        !s.older.contains(&s.accepted) && self.takes_route(s) && self.picks(s, s.accepted) != sent(s, ACCEPTED)
     }
 
     /// The router picks anew. That those from whom it takes the traffic have open requests, the read before a write that
