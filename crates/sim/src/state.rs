@@ -69,8 +69,7 @@ pub struct Set {
     /// What is too many may be stopped with open requests: their deadline had passed when the write was permitted, or the
     /// router gave them up by itself since then, or they got them by somebody else's route.
     pub drained: bool,
-    /// What is too many was made so by somebody else, who stops whichever he likes, or by a write that did not know of
-    /// somebody else's route.
+    /// What is too many was made so by somebody else, who stops whichever he likes.
     pub scaled: bool,
     len: u8,
     list: [Instance; MOST],

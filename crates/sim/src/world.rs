@@ -9,7 +9,7 @@ use crate::coverage::Coverage;
 use crate::env::Env;
 use crate::excuses::Excuses;
 use crate::invariants::{self, Rule};
-use crate::state::{Flight, Instance, OLDER, Seen, Set, State, View};
+use crate::state::{Flight, Instance, MOST, OLDER, Seen, Set, State, View};
 use crate::subject::Subject;
 use crate::table::{Map, Table};
 use serin_rollout::{
@@ -402,7 +402,7 @@ impl World {
                 let set = &mut s.set[usize::from(k)];
                 let debt = &mut s.debt[usize::from(k)];
                 *debt = (*debt + u8::from(set.list()[usize::from(at)].sent() != 0 || self.excuses.debt_stays))
-                    .min(set.total());
+                    .min(MOST as u8);
                 one(set, at, |instance| instance.with_ready(false));
             }
             Happening::Idle(k, at) => one(&mut s.set[usize::from(k)], at, Instance::idle),

@@ -115,8 +115,8 @@ impl World {
                 if other {
                     set.change(|instance| instance.with_ready(false));
                 }
-                set.drained |= lowers && (flight.due || flight.moved || self.excuses.drained || self.env.lenient);
-                set.scaled |= lowers && flight.edited != 0;
+                set.drained |= lowers
+                    && (flight.due || flight.moved || flight.edited != 0 || self.excuses.drained || self.env.lenient);
                 if lowers && sound {
                     self.owe(s); // what was lost since the read is the world's
                 }

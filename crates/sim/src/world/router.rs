@@ -68,6 +68,9 @@ impl World {
             s.set[slot].drained |= s.set[slot].surplus() > 0;
         }
         self.accept(s, s.accepted);
+        if s.set.iter().any(|set| set.surplus() > 0) {
+            self.owe(s); // a write that did not know of an edit took what this sent to
+        }
     }
 
     /// Which instances of each slot the router would pick for a route, one bit for each: ready ones first, of them those
