@@ -400,9 +400,9 @@ impl World {
             Happening::Ready(k, at) => one(&mut s.set[usize::from(k)], at, |instance| instance.with_ready(true)),
             Happening::Down(k, at) => {
                 let set = &mut s.set[usize::from(k)];
+                let counted = set.list()[usize::from(at)].sent() != 0 || set.scaled || self.excuses.debt_stays;
                 let debt = &mut s.debt[usize::from(k)];
-                *debt = (*debt + u8::from(set.list()[usize::from(at)].sent() != 0 || self.excuses.debt_stays))
-                    .min(MOST as u8);
+                *debt = (*debt + u8::from(counted)).min(MOST as u8);
                 one(set, at, |instance| instance.with_ready(false));
             }
             Happening::Idle(k, at) => one(&mut s.set[usize::from(k)], at, Instance::idle),

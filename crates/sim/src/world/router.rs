@@ -9,7 +9,8 @@
 //! * An instance that comes into being joins every split that reaches its set and has not as many as it names. It counts
 //!   as ready only when all that may be in force know it.
 //! * Of what is too many only instances are stopped that nothing in force sends to; those with open requests last. Where
-//!   it sends to all of them, none is stopped until it picked anew. (An autoscaler that lowers a set knows no routes.)
+//!   it sends to all of them, none is stopped until it picked anew. (An autoscaler that lowers a set knows no routes:
+//!   where everything is sent to, it stops any.)
 use super::{Happening, World};
 use crate::invariants::Rule;
 use crate::state::{OLDER, Set, State};
@@ -134,7 +135,8 @@ impl World {
         if set.surplus() == 0 {
             return;
         }
-        let stops = |at: &usize| set.scaled || set.list()[*at].sent() == 0;
+        let unsent = set.sent() < set.total();
+        let stops = |at: &usize| set.list()[*at].sent() == 0 || (set.scaled && !unsent);
         let idle = (0..set.list().len()).any(|at| stops(&at) && !set.list()[at].is_open());
         let choice = |at: &usize| stops(at) && (set.scaled || !idle || !set.list()[*at].is_open());
         out.extend(distinct(set).filter(choice).map(|at| Happening::Delete(k, at as u8)));
