@@ -2,7 +2,7 @@
 //! state the end of its quiet run.
 use crate::fingerprint::fingerprint;
 use crate::progress::Meter;
-use crate::quiet::Mode;
+use crate::quiet::{Mode, Order};
 use crate::state::State;
 use crate::world::{Happening, World};
 
@@ -133,6 +133,8 @@ pub fn retrace(world: &World, states: &[State]) -> Vec<(Option<Happening>, State
 pub struct Stuck {
     /// The promise.
     pub mode: Mode,
+    /// Who went first.
+    pub order: Order,
     /// Where the run began.
     pub start: u32,
     /// Whether it goes round for ever.
@@ -194,9 +196,9 @@ pub fn search_told<'w>(world: &'w World, first: State, cap: usize, modes: &[Mode
     let cut = head < graph.list.len() && broken.is_none();
     let mut found = Found { graph, edges, depth, broken, cut, stuck: None, quiet: 0 };
     if broken.is_none() && !cut {
-        let possible = |mode: &&Mode| world.knows(**mode);
-        for mode in modes.iter().filter(possible) {
-            if let Err(stuck) = run_all(world, &found.graph, *mode, &mut found.quiet, meter) {
+        let known = modes.iter().filter(|mode| world.knows(**mode));
+        for (mode, order) in known.flat_map(|mode| Order::ALL.map(|order| (*mode, order))) {
+            if let Err(stuck) = run_all(world, &found.graph, mode, order, &mut found.quiet, meter) {
                 found.stuck = Some(stuck);
                 break;
             }
@@ -210,7 +212,14 @@ const OPEN: u32 = u32::MAX - 1;
 
 /// The quiet run is a function on states, so the end of every one is found in one pass. A quiet step that leaves the
 /// graph (a repeated loss of its way) cannot happen: the quiet world does nothing that the harsh one does not offer.
-fn run_all(world: &World, graph: &Graph, mode: Mode, longest: &mut u32, meter: &Meter) -> Result<(), Stuck> {
+fn run_all(
+    world: &World,
+    graph: &Graph,
+    mode: Mode,
+    order: Order,
+    longest: &mut u32,
+    meter: &Meter,
+) -> Result<(), Stuck> {
     let n = graph.list.len();
     let mut end = vec![UNKNOWN; n];
     let mut length = vec![0u32; n];
@@ -224,12 +233,12 @@ fn run_all(world: &World, graph: &Graph, mode: Mode, longest: &mut u32, meter: &
         let last = loop {
             match end[at as usize] {
                 UNKNOWN => {}
-                OPEN => return Err(Stuck { mode, start: at, circle: true }),
+                OPEN => return Err(Stuck { mode, order, start: at, circle: true }),
                 known => break known,
             }
             end[at as usize] = OPEN;
             path.push(at);
-            let Some((happening, next)) = world.quiet(&graph.list[at as usize], mode) else { break at };
+            let Some((happening, next)) = world.quiet(&graph.list[at as usize], mode, order) else { break at };
             let Some(id) = graph.find(&next) else {
                 panic!("{happening:?} is quiet but not offered, in {:?}", graph.list[at as usize])
             };
@@ -240,8 +249,8 @@ fn run_all(world: &World, graph: &Graph, mode: Mode, longest: &mut u32, meter: &
             let steps = shortest + more as u32;
             (end[id as usize], length[id as usize]) = (last, steps);
             *longest = (*longest).max(steps);
-            if !world.kept(mode, &graph.list[id as usize], &graph.list[last as usize]) {
-                return Err(Stuck { mode, start: id, circle: false });
+            if !world.kept(mode, order, &graph.list[id as usize], &graph.list[last as usize]) {
+                return Err(Stuck { mode, order, start: id, circle: false });
             }
         }
     }

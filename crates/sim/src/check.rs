@@ -319,7 +319,7 @@ fn exact(config: &Config, world: &World, cap: usize, modes: &[Mode], meter: &Met
         report.story = story::tell(world, &found.graph.way(id));
     } else if let Some(stuck) = &found.stuck {
         report.story = story::tell(world, &found.graph.way(stuck.start));
-        report.story += &story::tell_quiet(world, stuck.mode, found.graph.list[stuck.start as usize]);
+        report.story += &story::tell_quiet(world, stuck.mode, stuck.order, found.graph.list[stuck.start as usize]);
     } else if found.cut {
         report.story = format!("      cut at {cap} states\n");
     }
@@ -333,8 +333,8 @@ fn compact(config: &Config, world: &World, log2: u32, modes: &[Mode], meter: &Me
     let found = search.run(SAMPLE, modes, meter);
     if let Some(state) = found.broken {
         report.story = story::tell(world, &search.way(&state, meter));
-    } else if let Some((state, mode)) = found.stuck {
-        report.story = story::tell(world, &search.way(&state, meter)) + &story::tell_quiet(world, mode, state);
+    } else if let Some((state, mode, order)) = found.stuck {
+        report.story = story::tell(world, &search.way(&state, meter)) + &story::tell_quiet(world, mode, order, state);
     } else if found.cut {
         report.story = format!("      the table of 2^{log2} places is full: give it more in configs.rs\n");
     }

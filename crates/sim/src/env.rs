@@ -53,6 +53,9 @@ pub struct Env {
     pub busy: bool,
     /// Instances come into being late. Off: at once, not ready.
     pub lazy: bool,
+    /// The read directly before a write may not know how a set is: it then tells what was asked for, and the readiness of
+    /// the last view.
+    pub blind: bool,
     /// The highest revision that people may want; they raise it one by one.
     pub revisions: u8,
     /// People may want the good revision again.
@@ -65,6 +68,8 @@ pub struct Env {
     pub anybody: bool,
     /// Somebody gives a set another revision from outside, in place. Its instances start anew.
     pub drift: bool,
+    /// How often somebody writes the route behind the controller's back: everything to either slot, or half to each.
+    pub edits: u8,
     /// How many older generations of the route may be on their way at once.
     pub generations: u8,
     /// The view that a decision was made on excuses it, not only the read directly before the write. For the first key
@@ -84,12 +89,14 @@ impl Env {
         lower: false,
         busy: false,
         lazy: false,
+        blind: false,
         revisions: 2,
         undo: false,
         people: &[Person::Abort],
         stale_verdicts: false,
         anybody: false,
         drift: false,
+        edits: 0,
         generations: OLDER as u8,
         lenient: false,
     };
@@ -105,12 +112,14 @@ impl Env {
         lower: true,
         busy: true,
         lazy: false,
+        blind: false,
         revisions: 3,
         undo: true,
         people: &[Person::Abort, Person::Rollback],
         stale_verdicts: true,
         anybody: false,
         drift: false,
+        edits: 0,
         generations: OLDER as u8,
         lenient: false,
     };

@@ -113,7 +113,7 @@ pub fn explore(subject: Subject, plan: Plan, env: Env, cap: usize) -> Explored {
     });
     let stuck = found.stuck.as_ref().map(|stuck| {
         let story = story::tell(&world, &found.graph.way(stuck.start));
-        let quiet = story::tell_quiet(&world, stuck.mode, found.graph.list[stuck.start as usize]);
+        let quiet = story::tell_quiet(&world, stuck.mode, stuck.order, found.graph.list[stuck.start as usize]);
         Flaw { promise: stuck.mode.promise(), story: story + &quiet }
     });
     Explored { states: found.graph.list.len(), complete: !found.cut, flaw: broken.or(stuck) }

@@ -1,6 +1,6 @@
 //! What always holds, as named functions with one English sentence each. The arithmetic is written anew here, so that
 //! a mistake in the core's does not excuse itself.
-use crate::state::{Set, State};
+use crate::state::{Flight, Set, State};
 use serin_rollout::{Phase, Plan, Route, Slot, Split, Status, other};
 
 /// A rule of `DESIGN` §5.
@@ -124,12 +124,14 @@ fn wide(pair: [u8; 2]) -> [u16; 2] {
 }
 
 /// I1: see [`Rule::Capacity`].
-pub fn capacity(state: &State, in_force: impl IntoIterator<Item = Split>, floor: u16) -> bool {
-    let have = [0, 1].map(|k: Slot| u16::from(state.set[k].usable()) + u16::from(state.debt[k]));
-    in_force.into_iter().all(|split| match split {
-        Split::Weighted(_) => carried(split, have, floor),
-        // a degraded route may have been allowed with fewer members than the floor; these at least must be there
-        Split::Members([a, b]) => carried(split, have, floor.min(a + b)),
+pub fn capacity(state: &State, in_force: impl IntoIterator<Item = (u8, Split)>, floor: u16) -> bool {
+    in_force.into_iter().all(|(generation, split)| {
+        let have = [0, 1].map(|k: Slot| u16::from(state.set[k].serving(generation) + state.debt[k]));
+        match split {
+            Split::Weighted(_) => carried(split, have, floor),
+            // a degraded route may have been allowed with fewer members than the floor; these at least must be there
+            Split::Members([a, b]) => carried(split, have, floor.min(a + b)),
+        }
     })
 }
 
@@ -156,18 +158,19 @@ pub fn route_write(route: &Route, have: [u16; 2], no_worse: bool, floor: u16) ->
 }
 
 /// I3: see [`Rule::Destruction`]. `to` instances of `slot` stay.
-pub fn destruction(set: &[Set; 2], seen: [u8; 2], slot: Slot, to: u8, in_force: &[Split], floor: u16) -> bool {
+pub fn destruction(set: &[Set; 2], flight: &Flight, slot: Slot, to: u8, in_force: &[Split], floor: u16) -> bool {
+    let seen = flight.seen;
     let total = set[slot].total();
     let going = total.saturating_sub(to);
-    if going == 0 || set[slot].ready == 0 {
+    if going == 0 || set[slot].ready() == 0 {
         return true;
     }
     let routed = in_force.iter().map(|split| split.routed(slot, u16::from(total))).max().unwrap_or(0);
-    let ready = seen[slot].max(set[slot].ready);
+    let ready = seen[slot].max(set[slot].ready());
     let mut left = known(set, seen);
     left[slot] = u16::from(ready.saturating_sub(going));
     let carries = in_force.iter().all(|split| !split.reaches(slot) || carried(*split, left, floor));
-    let unknown = seen[slot] == 0; // what was not ready at the read could not be missed
+    let unknown = seen[slot] == 0 && flight.blind & (1 << slot) == 0; // what was not ready at the read could not be missed
     u16::from(to) >= routed && carries && (unknown || left[0] + left[1] >= floor)
 }
 

@@ -33,6 +33,7 @@ pub mod enumerate;
 pub mod env;
 pub mod explore;
 pub mod fingerprint;
+pub mod excuses;
 pub mod foreign;
 pub mod fuzz;
 pub mod invariants;

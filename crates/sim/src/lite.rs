@@ -4,7 +4,7 @@
 use crate::bfs;
 use crate::fingerprint::fingerprint;
 use crate::progress::Meter;
-use crate::quiet::Mode;
+use crate::quiet::{Mode, Order};
 use crate::state::State;
 use crate::world::{Happening, World};
 
@@ -83,7 +83,7 @@ pub struct Found {
     /// The table was full before the search was done.
     pub cut: bool,
     /// A state from which a quiet run breaks a promise.
-    pub stuck: Option<(State, Mode)>,
+    pub stuck: Option<(State, Mode, Order)>,
     /// States from which quiet runs were taken.
     pub sampled: usize,
     /// The most states that waited at once, in both levels.
@@ -186,19 +186,19 @@ impl Search<'_> {
     }
 }
 
-/// The promise that the quiet run from `start` breaks.
-pub fn stuck(world: &World, start: &State, modes: &[Mode]) -> Option<(State, Mode)> {
+/// The promise that a quiet run from `start` breaks, and who goes first in it.
+pub fn stuck(world: &World, start: &State, modes: &[Mode]) -> Option<(State, Mode, Order)> {
     const TOO_LONG: u32 = 20_000;
-    let possible = |mode: &&Mode| world.knows(**mode);
-    modes.iter().filter(possible).find_map(|mode| {
+    let known = modes.iter().filter(|mode| world.knows(**mode));
+    known.flat_map(|mode| Order::ALL.map(|order| (*mode, order))).find_map(|(mode, order)| {
         let mut state = *start;
         for _ in 0..TOO_LONG {
-            match world.quiet(&state, *mode) {
+            match world.quiet(&state, mode, order) {
                 Some((_, next)) => state = next,
-                None => return (!world.kept(*mode, start, &state)).then_some((*start, *mode)),
+                None => return (!world.kept(mode, order, start, &state)).then_some((*start, mode, order)),
             }
         }
-        Some((*start, *mode))
+        Some((*start, mode, order))
     })
 }
 

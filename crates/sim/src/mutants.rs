@@ -219,7 +219,7 @@ pub fn run(mutant: &Mutant) -> Verdict {
         let way = found.graph.way(stuck.start);
         verdict.caught = Some(Caught::Stuck(stuck.mode));
         verdict.steps = way.len() - 1;
-        verdict.story = telling::tell(mutant, &world, &way, Some(stuck.mode));
+        verdict.story = telling::tell(mutant, &world, &way, Some((stuck.mode, stuck.order)));
     }
     verdict.secs = began.elapsed().as_secs_f64();
     verdict

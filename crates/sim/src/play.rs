@@ -25,7 +25,7 @@ use serin_rollout::{
 };
 
 /// The most instances at rest that can be played: the world counts instances in single bytes.
-pub const MOST_REPLICAS: u16 = 100;
+pub const MOST_REPLICAS: u16 = 10;
 
 /// What production's engine does beside the two keys.
 pub trait Engine {

@@ -3,9 +3,11 @@
 use crate::choice::{Choice, Judged, timers};
 use crate::env::Person;
 use crate::invariants;
-use crate::state::{Set, State};
+use crate::state::{Instance, Set, State};
 use crate::world::{Happening, World};
-use serin_rollout::{FULL, Interrupted, Leg, Outcome, Phase, Rev, Route, Split, Status, Timer, Verdict, Write, other};
+use serin_rollout::{
+    FULL, Interrupted, Leg, Limits, Outcome, Phase, Rev, Route, Split, Status, Timer, Verdict, Write, other,
+};
 
 /// How the quiet world behaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,12 +26,38 @@ pub enum Mode {
     CopyFails,
     /// A copy never becomes ready, and people then want another revision.
     CopyCorrected,
+    /// The platform refuses for good whatever would let the slot that is not the good one grow.
+    Refused,
+}
+
+/// Who goes first in a quiet world. A release must come to its right end under every one of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Order {
+    /// Data planes and views catch up at once; the controller acts between any two things that instances do.
+    RouteFirst,
+    /// Everything outside is done before the controller makes a round, the instances first.
+    InstancesFirst,
+    /// The controller makes rounds as long as one changes anything; its view is the last thing to catch up.
+    ControllerFirst,
+}
+
+impl Order {
+    /// All of them.
+    pub const ALL: [Order; 3] = [Order::RouteFirst, Order::InstancesFirst, Order::ControllerFirst];
 }
 
 impl Mode {
     /// All of them.
-    pub const ALL: [Mode; 7] =
-        [Mode::Pass, Mode::Fail, Mode::Abort, Mode::NeverReady, Mode::Frozen, Mode::CopyFails, Mode::CopyCorrected];
+    pub const ALL: [Mode; 8] = [
+        Mode::Pass,
+        Mode::Fail,
+        Mode::Abort,
+        Mode::NeverReady,
+        Mode::Frozen,
+        Mode::CopyFails,
+        Mode::CopyCorrected,
+        Mode::Refused,
+    ];
 
     /// What must come of it.
     pub const fn promise(self) -> &'static str {
@@ -43,39 +71,103 @@ impl Mode {
             Mode::CopyCorrected => {
                 "where a copy never becomes ready, a corrected revision takes its place and is promoted"
             }
+            Mode::Refused => {
+                "a canary that the platform does not let grow ends Failed on the old revision by its deadlines, with the canary gone"
+            }
         }
     }
 }
 
 impl World {
-    /// Whether this can come about here: somebody has to be there who gives up, and something to be copied.
+    /// Whether this world has what the mode is about: somebody who aborts, a platform that does not take a write, something
+    /// to copy.
     pub fn knows(&self, mode: Mode) -> bool {
         match mode {
             Mode::Abort => self.env.people.contains(&Person::Abort),
+            Mode::Refused => self.env.lose,
             Mode::CopyFails | Mode::CopyCorrected => self.plan.home.is_some(),
             Mode::Pass | Mode::Fail | Mode::NeverReady | Mode::Frozen => true,
         }
     }
 
-    /// The next thing in a quiet world; `None` at the end.
-    pub fn quiet(&self, s: &State, mode: Mode) -> Option<(Happening, State)> {
-        if let Some(happening) = self.quiet_environment(s, mode) {
+    /// The next thing in a quiet world; `None` at the end. A function on states, so that a run that meets a state again
+    /// goes round for ever.
+    ///
+    /// # Panics
+    /// If the world offers something that changes nothing: a mistake in the world.
+    pub fn quiet(&self, s: &State, mode: Mode, order: Order) -> Option<(Happening, State)> {
+        let outside = |happening: Happening| {
             let next = self.step(s, happening);
             assert!(next.is_some(), "{happening:?} changes nothing in {s:?}");
-            return next.map(|next| (happening, next));
+            next.map(|next| (happening, next))
+        };
+        if let Some(happening) = self.quiet_flight(s, mode) {
+            return outside(happening);
         }
-        let list = self.quiet_choices(&self.status(s.status), mode);
-        list.into_iter().find_map(|choice| {
-            let happening = Happening::Round(choice);
-            self.step(s, happening).map(|next| (happening, next))
-        })
+        let rest = || self.quiet_instances(s, mode).or_else(|| quiet_route(s)).or_else(|| self.quiet_view(s));
+        let first = match order {
+            Order::RouteFirst => quiet_route(s).or_else(|| self.quiet_view(s)),
+            Order::InstancesFirst => rest(),
+            Order::ControllerFirst => None,
+        };
+        if let Some(happening) = first {
+            return outside(happening);
+        }
+        let list = self.quiet_choices(s, mode);
+        let at_once = match order {
+            Order::RouteFirst | Order::ControllerFirst => 1, // nothing is due before the others have done what they can
+            Order::InstancesFirst => 0,
+        };
+        let round = |choice: &Choice| {
+            let happening = Happening::Round(*choice);
+            let next = self.step(s, happening)?;
+            (!self.is_in_vain(s, &next, mode)).then_some((happening, next))
+        };
+        if let Some(round) = list.iter().take(at_once).find_map(round) {
+            return Some(round);
+        }
+        match rest() {
+            Some(happening) => outside(happening),
+            None => list.iter().find_map(round),
+        }
     }
 
-    fn quiet_environment(&self, s: &State, mode: Mode) -> Option<Happening> {
-        if s.flight.write != 0 {
-            let lands = self.can_land_now(s);
-            return Some(if lands { Happening::Land } else { Happening::Ack });
+    /// What becomes of the write that is under way.
+    fn quiet_flight(&self, s: &State, mode: Mode) -> Option<Happening> {
+        if s.flight.write == 0 {
+            None
+        } else if mode == Mode::Refused && self.grows_the_side(s) {
+            Some(Happening::Lose)
+        } else if self.can_land_now(s) {
+            Some(Happening::Land)
+        } else {
+            Some(Happening::Ack)
         }
+    }
+
+    /// Whether the write that is under way would give the slot that is not the good one more than it has.
+    fn grows_the_side(&self, s: &State) -> bool {
+        let side = other(self.status(s.status).good);
+        match self.write(s.flight.write) {
+            Write::Resize { slot, to, .. } => slot == side && to > u16::from(s.set[slot].desired),
+            Write::Claim | Write::Route(_) | Write::Rewrite { .. } => false,
+        }
+    }
+
+    /// Whether the write that a round sent will not be taken, or repeats what an old view has not shown yet.
+    fn is_in_vain(&self, before: &State, sent: &State, mode: Mode) -> bool {
+        if sent.flight.write == 0 || sent.broken != 0 {
+            return false;
+        }
+        if mode == Mode::Refused && self.grows_the_side(sent) {
+            return true;
+        }
+        let known = |s: &State| (s.set, s.accepted, s.claimed);
+        let landed = || if self.can_land_now(sent) { self.step(sent, Happening::Land) } else { None };
+        self.quiet_view(before).is_some() && landed().is_some_and(|landed| known(&landed) == known(before))
+    }
+
+    fn quiet_instances(&self, s: &State, mode: Mode) -> Option<Happening> {
         let status = self.status(s.status);
         let halted = matches!(status.phase, Phase::Halted { from: Interrupted::Home { .. } });
         if mode == Mode::CopyCorrected && halted && s.wanted < self.env.revisions && !s.late {
@@ -84,49 +176,64 @@ impl World {
         for k in 0..2u8 {
             let slot = usize::from(k);
             let set = &s.set[slot];
-            if set.total() > set.desired {
-                return Some(Happening::Delete(k, set.ready > 0));
+            let mut stops = vec![];
+            self.offer_deletes(set, k, &mut stops);
+            if let Some(stop) = stops.last() {
+                return Some(*stop);
             }
             if set.total() < set.desired {
                 return Some(Happening::Create(k));
             }
             let stuck = match mode {
-                Mode::Pass | Mode::Fail | Mode::Abort => false,
+                Mode::Pass | Mode::Fail | Mode::Abort | Mode::Refused => false,
                 Mode::NeverReady => slot == new_slot(&status) || !status.proven[slot],
                 Mode::Frozen => true,
                 Mode::CopyFails | Mode::CopyCorrected => slot == other(status.good) && is_copying(&status),
             };
-            if set.notready > 0 && !stuck {
-                return Some(Happening::Ready(k));
+            let find = |what: fn(Instance) -> bool| set.list().iter().position(|one| what(*one)).map(|at| at as u8);
+            if let Some(at) = find(|one| !one.is_ready()).filter(|_| !stuck && set.desired > 0) {
+                return Some(Happening::Ready(k, at));
             }
-            if set.busy {
-                return Some(Happening::Idle(k));
+            if let Some(at) = find(Instance::is_open) {
+                return Some(Happening::Idle(k, at));
             }
         }
-        if s.late {
-            return Some(Happening::Ack);
-        }
-        let outdated = |k: usize| self.env.stale && !(s.view[k].fresh && s.view[k].set == s.set[k]);
+        self.can_pick(s).then_some(Happening::Pick)
+    }
+
+    fn quiet_view(&self, s: &State) -> Option<Happening> {
+        let outdated = |k: usize| self.env.stale && !(s.view[k].fresh && s.view[k].set == s.set[k].seen());
         (0..2u8).find(|k| outdated(usize::from(*k))).map(Happening::Sync)
     }
 
     /// First without anything due, then what only has to be waited for, then deadlines.
-    pub(crate) fn quiet_choices(&self, status: &Status, mode: Mode) -> Vec<Choice> {
+    pub(crate) fn quiet_choices(&self, s: &State, mode: Mode) -> Vec<Choice> {
+        let status = &self.status(s.status);
         let judged = match mode {
-            Mode::Pass | Mode::Frozen | Mode::NeverReady | Mode::Abort | Mode::CopyFails | Mode::CopyCorrected => {
-                Judged::Now(Verdict::Pass)
-            }
+            Mode::Pass
+            | Mode::Frozen
+            | Mode::NeverReady
+            | Mode::Abort
+            | Mode::Refused
+            | Mode::CopyFails
+            | Mode::CopyCorrected => Judged::Now(Verdict::Pass),
             Mode::Fail => Judged::Now(Verdict::Fail),
         };
         let manual = match status.phase {
-            Phase::Step(at) => self.plan.steps.get(usize::from(at.step)).is_some_and(|step| step.accept.manual),
+            Phase::Step(at) => self.plan_of(s).steps.get(usize::from(at.step)).is_some_and(|step| step.accept.manual),
             Phase::Idle | Phase::Settling { .. } | Phase::Back { .. } | Phase::Halted { .. } | Phase::Parked { .. } => {
                 false
             }
         };
         let person = match mode {
             Mode::Abort => Some(Person::Abort),
-            Mode::Pass | Mode::Fail | Mode::NeverReady | Mode::Frozen | Mode::CopyFails | Mode::CopyCorrected => {
+            Mode::Pass
+            | Mode::Fail
+            | Mode::NeverReady
+            | Mode::Frozen
+            | Mode::Refused
+            | Mode::CopyFails
+            | Mode::CopyCorrected => {
                 manual.then_some(Person::Approve)
             }
         };
@@ -135,14 +242,14 @@ impl World {
         let waits = [Timer::Bake, Timer::Drain, Timer::Window];
         let harmless = armed.iter().copied().filter(|timer| waits.contains(timer));
         let mut list = vec![quiet, Choice { due: timers(harmless), ..quiet }];
-        if matches!(mode, Mode::NeverReady | Mode::Frozen | Mode::CopyFails | Mode::CopyCorrected) {
+        if !matches!(mode, Mode::Pass | Mode::Fail | Mode::Abort) {
             list.push(Choice { due: timers(armed), ..quiet });
         }
         list
     }
 
     /// Whether a quiet run that began in `start` and ended in `end` kept its promise.
-    pub fn kept(&self, mode: Mode, start: &State, end: &State) -> bool {
+    pub fn kept(&self, mode: Mode, order: Order, start: &State, end: &State) -> bool {
         if mode == Mode::Frozen {
             return !self.could_serve_more(end);
         }
@@ -152,7 +259,7 @@ impl World {
         }
         if let Phase::Halted { from: Interrupted::Home { .. } } = to.phase {
             return match mode {
-                Mode::CopyFails => self.alone(end, to.good),
+                Mode::CopyFails | Mode::Refused => self.alone(end, to.good),
                 Mode::CopyCorrected => self.alone(end, to.good) && end.wanted == self.env.revisions,
                 Mode::NeverReady => !self.could_serve_more(end),
                 Mode::Pass | Mode::Fail | Mode::Abort | Mode::Frozen => false,
@@ -184,46 +291,76 @@ impl World {
         let begins = matches!(from.phase, Phase::Idle) && from.rev[from.good] != Some(wanted) && !failed;
         let outcome = to.last.filter(|last| last.rev == wanted).map(|last| last.outcome);
         let on = to.rev[to.good];
+        let seen = &start.view[side]; // who acts before it looks again may promote what was ready then
+        let believed = order == Order::ControllerFirst && seen.fresh && seen.set.ready > 0;
+        let weak = order != Order::InstancesFirst && self.gives_up_weak(start, &from);
         match mode {
-            Mode::Pass => !(releasing || settled || begins) || on == Some(wanted),
+            Mode::Pass => weak || !(releasing || settled || begins) || on == Some(wanted),
             Mode::Fail if releasing || begins && from.proven[from.good] => {
                 on == from.rev[from.good] && outcome == Some(Outcome::Failed)
             }
             Mode::Abort if releasing || begins && from.proven[from.good] => {
                 on == from.rev[from.good] && outcome == Some(Outcome::Aborted)
             }
-            Mode::NeverReady if releasing && start.set[side].ready == 0 => on == from.rev[from.good],
-            Mode::CopyCorrected => !(releasing || settled || begins) || on >= Some(wanted),
+            Mode::NeverReady if releasing && start.set[side].ready() == 0 && !believed => on == from.rev[from.good],
+            Mode::Refused if self.must_grow(start, &from) || begins && from.proven[from.good] => {
+                on == from.rev[from.good] && (!(releasing || begins) || outcome == Some(Outcome::Failed))
+            }
+            Mode::Refused => weak || !(releasing || settled) || on == Some(wanted),
+            Mode::CopyCorrected => weak || !(releasing || settled || begins) || on >= Some(wanted),
             Mode::Fail | Mode::Abort | Mode::NeverReady | Mode::Frozen | Mode::CopyFails => true,
         }
     }
 
     /// The slot carries everything alone, whole and confirmed.
     fn alone(&self, s: &State, slot: usize) -> bool {
-        let n = self.plan.limits.replicas;
-        self.route(s.accepted) == Route::plain(Split::all(slot, n)) && !s.late && u16::from(s.set[slot].ready) >= n
+        let n = self.plan_of(s).limits.replicas;
+        self.route(s.accepted) == Route::plain(Split::all(slot, n)) && !s.late && u16::from(s.set[slot].ready()) >= n
+    }
+
+    /// Whether a controller that is faster than the new revision's instances goes back because of what they are like now:
+    /// they fail in a step for the third time, or after the commit.
+    fn gives_up_weak(&self, s: &State, status: &Status) -> bool {
+        let short = |k: usize| {
+            let seen = s.view[k].fresh && u16::from(s.view[k].set.usable()) < self.limits(s).replicas;
+            seen || u16::from(s.set[k].usable()) < self.limits(s).replicas
+        };
+        match status.phase {
+            Phase::Step(at) => at.lost >= 2 && short(other(status.good)),
+            Phase::Settling { .. } => short(status.good),
+            Phase::Idle | Phase::Back { .. } | Phase::Halted { .. } | Phase::Parked { .. } => false,
+        }
+    }
+
+    /// Whether the canary has fewer instances than this step or a later one asks for.
+    fn must_grow(&self, s: &State, status: &Status) -> bool {
+        let Phase::Step(at) = status.phase else { return false };
+        let side = other(status.good);
+        let sizes =
+            self.plan_of(s).steps.iter().skip(usize::from(at.step)).map(|step| step.target.for_good(status.good).size);
+        sizes.map(|size| size[side]).max() > Some(u16::from(s.set[side].desired))
     }
 
     /// While the old set is warm, a failed verdict, a person and a dead new set lead back to it.
     fn returns(&self, mode: Mode, start: &State, from: &Status, to: &Status) -> bool {
         let Phase::Settling { leg: Leg::Window, .. } = from.phase else { return true };
-        let n = self.plan.limits.replicas;
+        let Limits { replicas: n, floor } = *self.limits(start);
         let set = |slot: usize| &start.set[slot];
         let (good, side) = (from.good, other(from.good));
-        let dead = u16::from(set(good).ready) < self.plan.limits.floor && u16::from(set(side).usable()) >= n;
+        let dead = u16::from(set(good).ready()) < floor && u16::from(set(side).usable()) >= n;
         let wanted = from.rev[good] == Some(Rev(u32::from(start.wanted)));
         let calm = wanted && start.flight.write == 0 && start.zombie.write == 0 && start.zombie_save == 0;
         match mode {
             Mode::Fail | Mode::Abort => !calm || to.rev[to.good] == from.rev[side],
             Mode::NeverReady => !(calm && dead) || to.rev[to.good] == from.rev[side],
-            Mode::Pass | Mode::Frozen | Mode::CopyFails | Mode::CopyCorrected => true,
+            Mode::Pass | Mode::Frozen | Mode::Refused | Mode::CopyFails | Mode::CopyCorrected => true,
         }
     }
 
     /// The good slot carries everything alone, whole and confirmed, where the service rests; the other one is empty;
     /// nothing is going on.
     pub fn rests(&self, s: &State, status: &Status) -> bool {
-        let n = self.plan.limits.replicas;
+        let n = self.plan_of(s).limits.replicas;
         let (good, side) = (status.good, other(status.good));
         let home: &Set = &s.set[good];
         matches!(status.phase, Phase::Idle)
@@ -240,26 +377,26 @@ impl World {
     /// a tenth more: whole instances make the measure jump, and shares do not hit every multiple.
     pub fn could_serve_more(&self, s: &State) -> bool {
         let status = self.status(s.status);
-        let floor = self.plan.limits.floor;
+        let floor = self.plan_of(s).limits.floor;
         let usable = s.set.map(|set| u16::from(set.usable()));
         let now = invariants::serves(self.route(s.accepted).split, usable, floor);
         let truth = self.truth(s, Choice::QUIET.due);
         self.splits(s).into_iter().any(|split| {
             let route = Route::plain(split);
             let then = invariants::serves(split, usable, floor);
-            (if self.plan.limits.replicas > 2 { then * 10 > now * 11 } else { then > now })
-                && serin_rollout::permit(self.limits(), &truth, &Write::Route(route)).is_ok()
-                && invariants::share(&self.plan, &status, &route, &self.in_force(s), usable)
+            (if self.plan_of(s).limits.replicas > 2 { then * 10 > now * 11 } else { then > now })
+                && serin_rollout::permit(self.limits(s), &truth, &Write::Route(route)).is_ok()
+                && invariants::share(self.plan_of(s), &status, &route, &self.in_force(s), usable)
         })
     }
 
     /// Splits that one could think of.
     fn splits(&self, s: &State) -> Vec<Split> {
-        let n = self.plan.limits.replicas;
-        match self.plan.kind {
+        let n = self.plan_of(s).limits.replicas;
+        match self.plan_of(s).kind {
             serin_rollout::Kind::Weighted => {
                 let even = (0..=n).map(|k| (u32::from(k) * u32::from(FULL) / u32::from(n)) as u16);
-                let steps = self.plan.steps.iter().map(|step| step.target.route.split.share(1));
+                let steps = self.plan_of(s).steps.iter().map(|step| step.target.route.split.share(1));
                 even.chain(steps).flat_map(|share| [0, 1].map(|slot| Split::share_to(slot, share))).collect()
             }
             serin_rollout::Kind::Members => {
@@ -282,6 +419,12 @@ fn is_copying(status: &Status) -> bool {
         | Phase::Parked { .. } => false,
     };
     home && status.rev[0] == status.rev[1]
+}
+
+/// The data planes drop the older generations one by one, then confirm.
+fn quiet_route(s: &State) -> Option<Happening> {
+    let older = s.older.iter().find(|id| **id != 0).map(|id| Happening::Forget(*id));
+    if s.late { older.or(Some(Happening::Ack)) } else { None }
 }
 
 /// The slot of the newer revision.

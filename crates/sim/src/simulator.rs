@@ -131,6 +131,7 @@ struct Swarm {
     lower: u32,
     zombie: u32,
     drift: u32,
+    edit: u32,
 }
 
 impl Swarm {
@@ -154,25 +155,34 @@ impl Swarm {
             lower: rare(60),
             zombie: rare(300),
             drift: if random.below(8) == 0 { 1 } else { 0 },
+            edit: random.below(3),
         }
     }
 
     fn weight(&self, happening: Happening) -> u32 {
         match happening {
-            Happening::Delete(..) | Happening::Create(_) | Happening::Ready(_) | Happening::Idle(_) => 200,
-            Happening::Down(_) => self.down,
+            Happening::Delete(..)
+            | Happening::Create(_)
+            | Happening::Ready(..)
+            | Happening::Idle(..)
+            | Happening::Pick => 200,
+            Happening::Down(..) => self.down,
             Happening::Sync(_) => self.sync,
             Happening::Forget(_) | Happening::Ack => self.ack,
             Happening::Lower(_) => self.lower,
             Happening::Drift(_) => self.drift,
+            Happening::Edit(_) => self.edit,
             Happening::ZombieLands | Happening::ZombieSaves => self.zombie,
+            Happening::Rescale(_) => self.want / 4,
             Happening::Want(_)
             | Happening::Round(_)
             | Happening::Land
             | Happening::Lose
             | Happening::Crash(_)
             | Happening::DieSaving(_)
-            | Happening::Somebody(_) => 0,
+            | Happening::Somebody(_)
+            | Happening::SomebodyBlind(..)
+            | Happening::RoundBlind(..) => 0,
         }
     }
 
@@ -276,9 +286,14 @@ pub fn draw(subject: Subject, random: &mut Random) -> Drawn {
     let replicas = if flow == Flow::InPlace { 1 } else { SIZES[random.below(6) as usize] };
     let missing = if flow != Flow::InPlace && replicas > 1 && random.below(3) == 0 { 1 } else { 0 };
     let drift = random.below(8) == 0;
-    let env = Env { revisions: 90, lazy: random.below(2) == 0, drift, people: PEOPLE, ..Env::HARSH };
+    // with room for one set only an edit to the empty slot halts a rollout for ever: see configs.rs
+    let edits = if random.below(4) == 0 && flow != Flow::InPlace { 100 } else { 0 };
+    let env = Env { revisions: 90, lazy: random.below(2) == 0, drift, edits, people: PEOPLE, ..Env::HARSH };
     let from_nothing = random.below(4) == 0;
-    let setting = format!("{} R={replicas} missing={missing} from_nothing={from_nothing} drift={drift}", flow.name());
+    let setting = format!(
+        "{} R={replicas} missing={missing} from_nothing={from_nothing} drift={drift} edits={edits}",
+        flow.name()
+    );
     let world = World::new(subject, flow.plan(replicas, missing), env);
     Drawn { flow, replicas, world, from_nothing, setting }
 }
@@ -322,33 +337,41 @@ fn walk(world: &World, from_nothing: bool, mut random: Random, steps: u32) -> Ru
         }
     }
     let modes: &[Mode] =
-        if world.env.drift { &[] } else { &[Mode::Pass, Mode::Fail, Mode::Abort, Mode::Frozen, Mode::CopyFails] };
+        if world.env.drift {
+            &[]
+        } else {
+            &[Mode::Pass, Mode::Fail, Mode::Abort, Mode::Frozen, Mode::Refused, Mode::CopyFails]
+        };
     let stuck = lite::stuck(world, &state, modes);
-    let story = stuck.map_or_else(String::new, |(start, mode)| {
-        story::tell(world, &way[way.len().saturating_sub(TOLD)..]) + &story::tell_quiet(world, mode, start)
+    let story = stuck.map_or_else(String::new, |(start, mode, order)| {
+        story::tell(world, &way[way.len().saturating_sub(TOLD)..]) + &story::tell_quiet(world, mode, order, start)
     });
-    Run { stats, broken: stuck.map(|(_, mode)| mode.promise()), story, ..Run::default() }
+    Run { stats, broken: stuck.map(|(_, mode, _)| mode.promise()), story, ..Run::default() }
 }
 
 fn count(world: &World, stats: &mut Stats, before: &State, after: &State, happening: Happening) {
     match happening {
-        Happening::Round(_) => stats.rounds += 1,
+        Happening::Round(_) | Happening::RoundBlind(..) => stats.rounds += 1,
         Happening::Land => stats.writes += 1,
-        Happening::Down(_) => stats.failures += 1,
+        Happening::Down(..) => stats.failures += 1,
         Happening::Crash(_) | Happening::DieSaving(_) => stats.crashes += 1,
         Happening::ZombieLands | Happening::ZombieSaves => stats.zombies += 1,
         Happening::Delete(..)
         | Happening::Create(_)
-        | Happening::Ready(_)
-        | Happening::Idle(_)
+        | Happening::Ready(..)
+        | Happening::Idle(..)
+        | Happening::Pick
         | Happening::Sync(_)
         | Happening::Forget(_)
         | Happening::Ack
         | Happening::Lower(_)
         | Happening::Drift(_)
+        | Happening::Edit(_)
         | Happening::Want(_)
+        | Happening::Rescale(_)
         | Happening::Lose
-        | Happening::Somebody(_) => {}
+        | Happening::Somebody(_)
+        | Happening::SomebodyBlind(..) => {}
     }
     if before.status == after.status {
         return;

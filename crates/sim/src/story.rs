@@ -1,8 +1,8 @@
 //! A way through the world, told one event per line, with the state in words.
 use crate::choice::{Choice, Judged};
 use crate::invariants::Rule;
-use crate::quiet::Mode;
-use crate::state::{Set, State};
+use crate::quiet::{Mode, Order};
+use crate::state::{Seen, State};
 use crate::world::{Act, Happening, World};
 use serin_rollout::{Leg, Phase, Route, Split, Timers, Write};
 use std::fmt::Write as _;
@@ -22,11 +22,11 @@ pub fn tell(world: &World, way: &[(Option<Happening>, State)]) -> String {
 }
 
 /// The quiet run from a state, line by line.
-pub fn tell_quiet(world: &World, mode: Mode, start: State) -> String {
-    let mut text = format!("      then nothing more happens from outside; {}:\n", mode.promise());
+pub fn tell_quiet(world: &World, mode: Mode, order: Order, start: State) -> String {
+    let mut text = format!("      then nothing more happens from outside ({order:?}); {}:\n", mode.promise());
     let mut state = start;
     for i in 1..=400 {
-        let Some((by, next)) = world.quiet(&state, mode) else { break };
+        let Some((by, next)) = world.quiet(&state, mode, order) else { break };
         let what = happening(world, &state, by);
         let _ = writeln!(text, "{:>4}  {what:<66} | {}", format!("+{i}"), describe(world, &next));
         state = next;
@@ -42,20 +42,29 @@ pub fn tell_quiet(world: &World, mode: Mode, start: State) -> String {
 pub fn happening(world: &World, before: &State, happening: Happening) -> String {
     let slot = |k: u8| ["A", "B"][usize::from(k)];
     match happening {
-        Happening::Delete(k, ready) => {
+        Happening::Delete(k, at) => {
+            let ready = before.set[usize::from(k)].list()[usize::from(at)].is_ready();
             format!("the platform stops a {} instance of {}", if ready { "ready" } else { "dead" }, slot(k))
         }
+        Happening::Pick => "the router picks other instances".to_owned(),
         Happening::Create(k) => format!("an instance of {} is created", slot(k)),
-        Happening::Ready(k) => format!("an instance of {} becomes ready", slot(k)),
-        Happening::Down(k) => format!("an instance of {} FAILS", slot(k)),
-        Happening::Idle(k) => format!("the open requests of {} end", slot(k)),
+        Happening::Ready(k, _) => format!("an instance of {} becomes ready", slot(k)),
+        Happening::Down(k, _) => format!("an instance of {} FAILS", slot(k)),
+        Happening::Idle(k, _) => format!("the open requests of an instance of {} end", slot(k)),
         Happening::Sync(k) => format!("the controller's view of {} catches up", slot(k)),
         Happening::Forget(id) => format!("no data plane applies [{}] any more", route(&world.route(id))),
         Happening::Ack => "every data plane confirms the route".to_owned(),
         Happening::Lower(k) => format!("the autoscaler LOWERS {}", slot(k)),
         Happening::Drift(k) => format!("somebody gives {} ANOTHER REVISION", slot(k)),
+        Happening::Edit(id) => format!("somebody WRITES THE ROUTE: {}", route(&world.route(id))),
+        Happening::Rescale(plan) => {
+            format!("people want {} INSTANCES", world.sizes[usize::from(plan)].limits.replicas)
+        }
         Happening::Want(rev) => format!("people want revision {rev}"),
         Happening::Round(choice) => round(world, before, &choice),
+        Happening::RoundBlind(choice, blind) => {
+            format!("{}, WITHOUT KNOWING {}", round(world, before, &choice), unknown(blind))
+        }
         Happening::Land => format!("LANDS: {}", write(&world.write(before.flight.write))),
         Happening::Lose => format!("LOST: {}", write(&world.write(before.flight.write))),
         Happening::Crash(false) => "the controller CRASHES".to_owned(),
@@ -66,7 +75,14 @@ pub fn happening(world: &World, before: &State, happening: Happening) -> String 
         }
         Happening::ZombieSaves => "the dead controller's save LANDS".to_owned(),
         Happening::Somebody(id) => format!("somebody sends: {}", write(&world.write(id))),
+        Happening::SomebodyBlind(id, blind) => {
+            format!("somebody sends, WITHOUT KNOWING {}: {}", unknown(blind), write(&world.write(id)))
+        }
     }
+}
+
+fn unknown(blind: u8) -> &'static str {
+    ["nothing", "A", "B", "A and B"][usize::from(blind & 3)]
 }
 
 fn round(world: &World, before: &State, choice: &Choice) -> String {
@@ -153,13 +169,13 @@ pub fn phase(status: &serin_rollout::Status) -> String {
     }
 }
 
-fn set(name: &str, set: &Set) -> String {
+fn set(name: &str, set: &Seen) -> String {
     if set.total() == 0 && set.desired == 0 {
         return format!("{name} empty");
     }
     let surplus = set.total().saturating_sub(set.desired);
     let going = if surplus > 0 { format!(" -{surplus}") } else { String::new() };
-    let busy = if set.busy { " busy" } else { "" };
+    let busy = if set.busy > 0 { format!(" busy {}", set.busy) } else { String::new() };
     format!("{name} r{} {}/{}{}{going}{busy}", set.rev, set.ready, set.desired, if set.pinned { "*" } else { "" })
 }
 
@@ -170,7 +186,7 @@ pub fn describe(world: &World, s: &State) -> String {
     let late = if s.late { format!(" (not confirmed; still {})", older.join(", ")) } else { String::new() };
     let view = |k: usize| {
         let view = &s.view[k];
-        let known = view.fresh && view.set == s.set[k];
+        let known = view.fresh && view.set == s.set[k].seen();
         if known {
             String::new()
         } else {
@@ -180,9 +196,9 @@ pub fn describe(world: &World, s: &State) -> String {
     let good = ["A", "B"][status.good];
     let mut text = format!(
         "{}{}; {}{}; route {}{late}; {} good={good}",
-        set("A", &s.set[0]),
+        set("A", &s.set[0].seen()),
         view(0),
-        set("B", &s.set[1]),
+        set("B", &s.set[1].seen()),
         view(1),
         route(&world.route(s.accepted)),
         phase(&status),
@@ -191,6 +207,10 @@ pub fn describe(world: &World, s: &State) -> String {
         let _ = write!(text, " proven={:?}", status.proven);
     }
     let _ = write!(text, " wanted=r{}", s.wanted);
+    if world.sizes.len() > 1 {
+        let replicas = |plan: u8| world.sizes[usize::from(plan)].limits.replicas;
+        let _ = write!(text, " R={} counts, {} wanted", world.limits(s).replicas, replicas(s.scale));
+    }
     if s.flight.write != 0 {
         text.push_str("; a write is under way");
     }

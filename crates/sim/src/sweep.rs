@@ -2,7 +2,7 @@
 //! release must still end where it would have ended.
 use crate::configs::{FLOWS, Flow};
 use crate::env::Env;
-use crate::quiet::Mode;
+use crate::quiet::{Mode, Order};
 use crate::state::State;
 use crate::story;
 use crate::subject::Subject;
@@ -65,7 +65,7 @@ fn release(flow: Flow, size: u16, mode: Mode) -> Swept {
     let world = World::new(Subject::SOUND, flow.plan(size, 0), env);
     let mut swept = Swept::default();
     let mut state = State { wanted: 2, ..world.at_rest() };
-    while let Some((happening, next)) = world.quiet(&state, mode) {
+    while let Some((happening, next)) = world.quiet(&state, mode, Order::InstancesFirst) {
         swept.actions += usize::from(matches!(happening, Happening::Round(_)));
         for death in deaths(&world, &state, happening, &next) {
             swept.cases += 1;
@@ -122,7 +122,7 @@ fn survive(
         let pending = if state.zombie_save != 0 { Happening::ZombieSaves } else { Happening::ZombieLands };
         let lands = due && (state.zombie_save != 0 || state.zombie.write != 0);
         let next = if lands { world.step(&state, pending).map(|next| (pending, next)) } else { None };
-        let Some((happening, next)) = next.or_else(|| world.quiet(&state, mode)) else {
+        let Some((happening, next)) = next.or_else(|| world.quiet(&state, mode, Order::InstancesFirst)) else {
             return ends_well(world, &state, mode).then_some(()).ok_or_else(|| story::tell(world, &way));
         };
         state = next;

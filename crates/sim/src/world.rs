@@ -7,8 +7,9 @@
 use crate::choice::{self, Choice};
 use crate::coverage::Coverage;
 use crate::env::Env;
+use crate::excuses::Excuses;
 use crate::invariants::{self, Rule};
-use crate::state::{Flight, OLDER, Set, State, View};
+use crate::state::{Flight, Instance, MOST, OLDER, Seen, Set, State, View};
 use crate::subject::Subject;
 use crate::table::{Map, Table};
 use serin_rollout::{
@@ -20,20 +21,23 @@ use std::rc::Rc;
 
 mod landing;
 mod offers;
+mod router;
 
 /// One thing that happens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Happening {
-    /// The platform removes one of the surplus, a ready one or not.
-    Delete(u8, bool),
+    /// The platform stops one of the surplus: the one with this index.
+    Delete(u8, u8),
     /// The platform creates an instance.
     Create(u8),
-    /// An instance becomes ready.
-    Ready(u8),
-    /// A ready instance fails.
-    Down(u8),
-    /// The open requests on instances without traffic end.
-    Idle(u8),
+    /// The instance with this index becomes ready.
+    Ready(u8, u8),
+    /// The ready instance with this index fails.
+    Down(u8, u8),
+    /// The open requests on the instance with this index, to which nothing sends any more, end.
+    Idle(u8, u8),
+    /// The router picks anew for the accepted route.
+    Pick,
     /// The controller's view of a set catches up.
     Sync(u8),
     /// No data plane applies this older route any more.
@@ -44,8 +48,12 @@ pub enum Happening {
     Lower(u8),
     /// Somebody gives a set a revision that nobody else knows.
     Drift(u8),
+    /// Somebody writes this route, which nobody asks the second key for.
+    Edit(u16),
     /// People want this revision.
     Want(u8),
+    /// People want the plan with this index.
+    Rescale(u8),
     /// The controller decides with these choices of the world, and saves or sends.
     Round(Choice),
     /// The write takes effect.
@@ -62,6 +70,10 @@ pub enum Happening {
     ZombieSaves,
     /// Somebody else sends this write, which the second key allows.
     Somebody(u16),
+    /// The controller decides and sends, and the read before the write does not know the slots of these bits.
+    RoundBlind(Choice, u8),
+    /// The same of somebody else's write.
+    SomebodyBlind(u16, u8),
 }
 
 /// What a round leads to.
@@ -89,7 +101,15 @@ pub struct Decided {
 /// The splits in force.
 pub struct InForce {
     list: [Split; 2 * (OLDER + 1)],
+    bits: [u8; 2 * (OLDER + 1)],
     len: usize,
+}
+
+impl InForce {
+    /// Every split with the bit of its generation.
+    pub fn generations(&self) -> impl Iterator<Item = (u8, Split)> + '_ {
+        self.bits.iter().copied().zip(self.iter().copied())
+    }
 }
 
 impl Deref for InForce {
@@ -109,15 +129,20 @@ struct Names {
 pub struct World {
     /// The two keys.
     pub subject: Subject,
-    /// What a rollout does.
+    /// What a rollout does, and what is kept at rest.
     pub plan: Plan,
+    /// The plans of the same strategy that people change to one after the other; `plan` is the first.
+    pub sizes: Vec<Plan>,
     /// The faults.
     pub env: Env,
+    /// What the rules excuse.
+    pub excuses: Excuses,
     /// What was reached.
     pub reached: RefCell<Coverage>,
     names: RefCell<Names>,
     rounds: RefCell<Map<State, Rc<[Decided]>>>,
     anybody: Vec<u16>,
+    edits: Vec<u16>,
 }
 
 /// Rounds that are remembered at most.
@@ -137,13 +162,17 @@ impl World {
         };
         let mut world = World {
             subject,
+            sizes: vec![plan.clone()],
             plan,
             env,
+            excuses: Excuses::default(),
             reached: RefCell::default(),
             names: RefCell::new(names),
             rounds: RefCell::default(),
             anybody: vec![],
+            edits: vec![],
         };
+        world.edits = landing::edits(&world.plan).map(|route| world.route_id(route)).to_vec();
         if env.anybody {
             let offers = offers::writes(&world.plan);
             world.anybody = offers.into_iter().map(|write| world.write_id(write)).collect();
@@ -156,10 +185,10 @@ impl World {
         let size = self.plan.limits.replicas;
         let mut status = Status::first(Rev(1));
         status.proven[0] = true;
-        let home = Set { rev: 1, desired: size as u8, ready: size as u8, ..Set::default() };
+        let home = Set::whole(1, size as u8);
         let mut state = self.nothing();
         state.set[0] = home;
-        state.view[0].set = home;
+        state.view[0].set = home.seen();
         state.accepted = self.route_id(Route::plain(Split::all(0, size)));
         state.status = self.status_id(status);
         state
@@ -167,14 +196,36 @@ impl World {
 
     /// There is nothing yet; the first revision is wanted.
     pub fn nothing(&self) -> State {
-        let view = View { set: Set::default(), fresh: true };
+        let view = View { set: Seen::default(), fresh: true };
         let status = self.status_id(Status::first(Rev(1)));
-        State { view: [view; 2], status, wanted: 1, claimed: true, ..State::default() }
+        State { view: [view; 2], status, wanted: 1, claimed: true, edits: self.env.edits, ..State::default() }
     }
 
-    /// What the service must keep.
-    pub fn limits(&self) -> &Limits {
-        &self.plan.limits
+    /// The same world, in which people may change the plan to these, one after the other.
+    #[must_use]
+    pub fn rescaled(mut self, others: impl IntoIterator<Item = Plan>) -> World {
+        self.sizes.extend(others);
+        self
+    }
+
+    /// The same world with other excuses.
+    #[must_use]
+    pub fn excusing(self, excuses: Excuses) -> World {
+        World { excuses, ..self }
+    }
+
+    /// The plan that counts: the one that the rollout under way began with, at rest the wanted one.
+    pub fn plan_of(&self, s: &State) -> &Plan {
+        &self.sizes[usize::from(self.counts(s))]
+    }
+
+    fn counts(&self, s: &State) -> u8 {
+        if self.status(s.status).is_idle() { s.scale } else { s.frozen }
+    }
+
+    /// What the service must keep now.
+    pub fn limits(&self, s: &State) -> &Limits {
+        &self.plan_of(s).limits
     }
 
     /// The status with this number.
@@ -210,22 +261,16 @@ impl World {
     /// Every split that some data plane may apply: of the accepted route and of those that are not gone yet.
     pub fn in_force(&self, state: &State) -> InForce {
         let names = self.names.borrow();
-        let mut all = InForce { list: [Split::Members([0, 0]); 2 * (OLDER + 1)], len: 0 };
-        let older = state.older.iter().copied().filter(|id| *id != 0);
-        for id in std::iter::once(state.accepted).chain(older) {
+        let mut all = InForce { list: [Split::Members([0, 0]); 2 * (OLDER + 1)], bits: [0; 2 * (OLDER + 1)], len: 0 };
+        let older = state.older.iter().copied().take_while(|id| *id != 0);
+        for (at, id) in std::iter::once(state.accepted).chain(older).enumerate() {
             let route = names.route.get(id);
-            (all.list[all.len], all.len) = (route.split, all.len + 1);
+            (all.list[all.len], all.bits[all.len], all.len) = (route.split, 1 << at, all.len + 1);
             if let Some(fallback) = route.fallback {
-                (all.list[all.len], all.len) = (fallback, all.len + 1);
+                (all.list[all.len], all.bits[all.len], all.len) = (fallback, 1 << at, all.len + 1);
             }
         }
         all
-    }
-
-    /// How many of a slot's instances may get requests.
-    pub fn routed(&self, state: &State, slot: Slot) -> u8 {
-        let total = u16::from(state.set[slot].total());
-        self.in_force(state).iter().map(|split| split.routed(slot, total)).max().unwrap_or(0) as u8
     }
 
     /// What the driver would hand to a key.
@@ -265,13 +310,25 @@ impl World {
 
     /// What a linearizable read sees.
     pub fn truth(&self, state: &State, due: Timers) -> Observation {
-        let sets = state.set.map(|set| View { set, fresh: true });
+        self.read(state, due, 0)
+    }
+
+    /// What a linearizable read sees that does not know the slots of the bits `blind`: what was asked for is as it is,
+    /// what there is as it was seen last.
+    fn read(&self, state: &State, due: Timers, blind: u8) -> Observation {
+        let sets = [0, 1].map(|k: Slot| {
+            let (set, old) = (state.set[k].seen(), state.view[k].set);
+            if blind & (1 << k) == 0 {
+                return View { set, fresh: true };
+            }
+            View { set: Seen { ready: old.ready, notready: old.notready, busy: old.busy, ..set }, fresh: false }
+        });
         self.observe(state, sets, &Choice { due, ..Choice::QUIET })
     }
 
     /// The different decisions that a round may come to, waits left out.
     pub fn rounds(&self, state: &State) -> Rc<[Decided]> {
-        let key = seen_part(state);
+        let key = self.seen_part(state);
         if let Some(list) = self.rounds.borrow().get(&key) {
             return list.clone();
         }
@@ -279,7 +336,7 @@ impl World {
         let mut list: Vec<Decided> = vec![];
         let unproven = (0..2).any(|k| !status.proven[k] && key.view[k].fresh && key.view[k].set.ready > 0);
         let matters = |choice: &Choice| choice.healthy || unproven; // health is asked of unproven sets only
-        for choice in choice::all(&self.env, &self.plan, &status).into_iter().filter(matters) {
+        for choice in choice::all(&self.env, self.plan_of(state), &status).into_iter().filter(matters) {
             let decided = self.decide(&key, &status, choice);
             let same = |x: &Decided| {
                 x.act == decided.act && x.broken == decided.broken && x.choice.due.drain == decided.choice.due.drain
@@ -300,7 +357,7 @@ impl World {
     /// The decision with one choice.
     pub fn decide(&self, state: &State, status: &Status, choice: Choice) -> Decided {
         let seen = self.seen(state, &choice);
-        let decision = (self.subject.decide)(&self.plan, status, &seen);
+        let decision = (self.subject.decide)(self.plan_of(state), status, &seen);
         if let Ok(mut reached) = self.reached.try_borrow_mut() {
             reached.decided(status, &choice, &decision);
         }
@@ -308,7 +365,7 @@ impl World {
             Decision::Wait(_) => (Act::Wait, None),
             Decision::Save(next, _) => {
                 let judge = crate::advance::judge;
-                let broken = if self.subject.ours { judge(&self.plan, status, &next, &seen) } else { None };
+                let broken = if self.subject.ours { judge(self.plan_of(state), status, &next, &seen) } else { None };
                 (Act::Save(self.status_id(choice::canonical(next))), broken)
             }
             Decision::Ask(write) => (Act::Ask(self.write_id(write)), self.judge_ask(state, status, &seen, &write)),
@@ -317,7 +374,7 @@ impl World {
     }
 
     fn judge_ask(&self, state: &State, status: &Status, seen: &Observation, write: &Write) -> Option<Rule> {
-        let refused = || serin_rollout::permit(self.limits(), seen, write).is_err();
+        let refused = || serin_rollout::permit(self.limits(state), seen, write).is_err();
         if self.subject.agrees && *write != Write::Claim && refused() {
             return Some(Rule::Agreement);
         }
@@ -326,7 +383,9 @@ impl World {
         {
             let usable = serin_rollout::usable_of;
             let usable = [usable(&seen.set[0]), usable(&seen.set[1])];
-            if !invariants::share(&self.plan, status, route, &self.in_force(state), usable) {
+            if !self.excuses.share
+                && !invariants::share(self.plan_of(state), status, route, &self.in_force(state), usable)
+            {
                 return Some(Rule::Share);
             }
         }
@@ -337,34 +396,38 @@ impl World {
     pub fn step(&self, before: &State, happening: Happening) -> Option<State> {
         let mut s = *before;
         match happening {
-            Happening::Delete(k, true) => s.set[usize::from(k)].ready -= 1,
-            Happening::Delete(k, false) => s.set[usize::from(k)].notready -= 1,
-            Happening::Create(k) => s.set[usize::from(k)].notready += 1,
-            Happening::Ready(k) => {
+            Happening::Delete(k, at) => self.delete(&mut s, usize::from(k), usize::from(at)),
+            Happening::Create(k) => self.create(&mut s, usize::from(k)),
+            Happening::Ready(k, at) => one(&mut s.set[usize::from(k)], at, |instance| instance.with_ready(true)),
+            Happening::Down(k, at) => {
                 let set = &mut s.set[usize::from(k)];
-                (set.ready, set.notready) = (set.ready + 1, set.notready - 1);
+                let counted = set.list()[usize::from(at)].sent() != 0 || set.scaled || self.excuses.debt_stays;
+                let debt = &mut s.debt[usize::from(k)];
+                *debt = (*debt + u8::from(counted)).min(MOST as u8);
+                one(set, at, |instance| instance.with_ready(false));
             }
-            Happening::Down(k) => {
-                let set = &mut s.set[usize::from(k)];
-                (set.ready, set.notready) = (set.ready - 1, set.notready + 1);
-                s.debt[usize::from(k)] += 1;
-            }
-            Happening::Idle(k) => s.set[usize::from(k)].busy = false,
-            Happening::Sync(k) => s.view[usize::from(k)] = View { set: s.set[usize::from(k)], fresh: true },
-            Happening::Forget(id) => forget(&mut s, id),
-            Happening::Ack => (s.late, s.older) = (false, [0; OLDER]),
+            Happening::Idle(k, at) => one(&mut s.set[usize::from(k)], at, Instance::idle),
+            Happening::Pick => self.pick(&mut s),
+            Happening::Sync(k) => s.view[usize::from(k)] = View { set: s.set[usize::from(k)].seen(), fresh: true },
+            Happening::Forget(id) => self.forget(&mut s, id),
+            Happening::Ack => self.confirm(&mut s),
             Happening::Lower(k) => {
-                s.set[usize::from(k)].desired -= 1;
+                let set = &mut s.set[usize::from(k)];
+                (set.desired, set.scaled) = (set.desired - 1, true);
                 self.overtakes(&mut s, usize::from(k));
             }
             Happening::Drift(k) => {
                 let set = &mut s.set[usize::from(k)];
-                s.debt[usize::from(k)] += set.ready;
-                (set.rev, set.notready, set.ready) = (ALIEN, set.total(), 0);
+                s.debt[usize::from(k)] += set.ready();
+                set.rev = ALIEN;
+                set.change(|instance| instance.with_ready(false));
                 self.overtakes(&mut s, usize::from(k));
             }
+            Happening::Edit(id) => self.edit(&mut s, id),
             Happening::Want(rev) => s.wanted = rev,
-            Happening::Round(choice) => self.round(&mut s, choice)?,
+            Happening::Rescale(plan) => (s.scale, s.zombie_save) = (plan, 0), // the wish and the status are one object
+            Happening::Round(choice) => self.round(&mut s, choice, 0)?,
+            Happening::RoundBlind(choice, blind) => self.round(&mut s, choice, blind)?,
             Happening::Land => self.land(&mut s, true),
             Happening::Lose => s.flight = Flight::default(),
             Happening::Crash(leave) => {
@@ -380,18 +443,33 @@ impl World {
                 self.restart(&mut s);
             }
             Happening::ZombieLands => self.land(&mut s, false),
-            Happening::ZombieSaves => (s.status, s.zombie_save) = (s.zombie_save, 0),
-            Happening::Somebody(write) => self.send(&mut s, write, &Choice::QUIET)?,
+            Happening::ZombieSaves => {
+                if self.status(s.status).is_idle() {
+                    s.frozen = s.scale;
+                }
+                (s.status, s.zombie_save) = (s.zombie_save, 0);
+            }
+            Happening::Somebody(write) => self.send(&mut s, write, &Choice::QUIET, 0)?,
+            Happening::SomebodyBlind(write, blind) => self.send(&mut s, write, &Choice::QUIET, blind)?,
         }
-        let in_force = self.settle(before, &mut s);
-        if s.broken == 0 && !invariants::capacity(&s, in_force.iter().copied(), self.plan.limits.floor) {
+        if self.status(s.status).is_idle() {
+            s.frozen = 0; // it does not count any more
+        }
+        if self.limits(&s).floor > self.limits(before).floor {
+            self.owe(&mut s); // people ask for more than there is
+        }
+        let in_force = self.settle(&mut s);
+        if s.broken == 0 && !invariants::capacity(&s, in_force.generations(), self.limits(&s).floor) {
             s.broken = Rule::Capacity as u8;
+        }
+        if self.excuses.only.is_some_and(|rule| s.broken != rule as u8) {
+            s.broken = 0;
         }
         (s != *before).then_some(s)
     }
 
-    fn round(&self, s: &mut State, choice: Choice) -> Option<()> {
-        let rounds = self.rounds.borrow().get(&seen_part(s)).cloned();
+    fn round(&self, s: &mut State, choice: Choice, blind: u8) -> Option<()> {
+        let rounds = self.rounds.borrow().get(&self.seen_part(s)).cloned();
         let known = rounds.and_then(|list| list.iter().find(|decided| decided.choice == choice).copied());
         let decided = known.unwrap_or_else(|| self.decide(s, &self.status(s.status), choice));
         s.broken = decided.broken;
@@ -403,10 +481,13 @@ impl World {
                     let rule = crate::advance::promotes_what_it_says(&from, &to, &s.view);
                     s.broken = rule.map_or(0, |rule| rule as u8);
                 }
+                if self.status(s.status).is_idle() {
+                    s.frozen = s.scale;
+                }
                 (s.status, s.zombie_save) = (next, 0);
                 Some(())
             }
-            Act::Ask(write) => match self.send(s, write, &choice) {
+            Act::Ask(write) => match self.send(s, write, &choice, blind) {
                 Some(()) => Some(()),
                 None => (s.broken != 0).then_some(()),
             },
@@ -421,37 +502,54 @@ impl World {
     }
 
     /// Reductions, each of which keeps everything that can still happen. Returns the splits in force.
-    fn settle(&self, before: &State, s: &mut State) -> InForce {
+    fn settle(&self, s: &mut State) -> InForce {
         let in_force = self.in_force(s);
-        let floor = self.plan.limits.floor;
+        let floor = self.limits(s).floor;
         for k in 0..2 {
-            let set = &mut s.set[k];
-            if !self.env.lazy && set.total() < set.desired {
-                set.notready = set.desired - set.ready; // creation is eager
+            while !self.env.lazy && s.set[k].total() < s.set[k].desired {
+                self.create(s, k); // creation is eager
             }
+            let set = &mut s.set[k];
             if set.total() == 0 && set.desired == 0 {
                 *set = Set::default(); // what it was does not matter any more
             }
-            let total = u16::from(set.total());
-            let routed = in_force.iter().map(|split| split.routed(k, total)).max().unwrap_or(0) as u8;
-            if !self.env.busy || set.total() <= routed {
-                set.busy = false;
-            } else if set.ready > 0 && routed < self.routed(before, k) {
-                set.busy = true; // it lost its traffic just now
+            if set.surplus() == 0 {
+                (set.drained, set.scaled) = (false, false);
             }
             if !self.env.stale {
-                s.view[k] = View { set: s.set[k], fresh: true };
+                s.view[k] = View { set: s.set[k].seen(), fresh: true };
             } else if s.view[k].fresh && s.view[k].set.total() == 0 && s.view[k].set.desired == 0 {
-                s.view[k].set = Set::default();
+                s.view[k].set = Seen::default();
             } else if !s.view[k].fresh && self.subject.reads_fresh {
                 let seen = &mut s.view[k].set; // the core ignores the readiness of a stale view
                 (seen.notready, seen.ready) = (seen.total(), 0);
             }
-            let wanted = in_force.iter().map(|split| invariants::counts_on(*split, k, floor)).max().unwrap_or(0);
-            let short = (wanted as u8).saturating_sub(s.set[k].usable());
-            s.debt[k] = s.debt[k].min(short); // what is not missing now is not owed
+            let missing = |(bit, split): (u8, Split)| {
+                invariants::counts_on(split, k, floor).saturating_sub(u16::from(s.set[k].serving(bit)))
+            };
+            let short = in_force.generations().map(missing).max().unwrap_or(0);
+            if !self.excuses.debt_stays {
+                s.debt[k] = s.debt[k].min(short as u8); // what is not missing now is not owed
+            }
         }
         in_force
+    }
+
+    /// The part of a state that the controller can see.
+    fn seen_part(&self, state: &State) -> State {
+        let plan = self.counts(state);
+        State {
+            view: state.view,
+            accepted: state.accepted,
+            older: state.older,
+            late: state.late,
+            status: state.status,
+            scale: plan,
+            frozen: plan,
+            wanted: state.wanted,
+            claimed: state.claimed,
+            ..State::default()
+        }
     }
 
     /// Somebody else wrote to the object: a write that is under way to it fails, because every write names the version
@@ -465,27 +563,11 @@ impl World {
     }
 }
 
-/// The part of a state that the controller can see.
-fn seen_part(state: &State) -> State {
-    State {
-        view: state.view,
-        accepted: state.accepted,
-        older: state.older,
-        late: state.late,
-        status: state.status,
-        wanted: state.wanted,
-        claimed: state.claimed,
-        ..State::default()
-    }
-}
-
-fn forget(s: &mut State, id: u16) {
-    for slot in &mut s.older {
-        if *slot == id {
-            *slot = 0;
-        }
-    }
-    s.older.sort_unstable_by_key(|id| (*id == 0, *id));
+/// One instance of a set changes.
+fn one(set: &mut Set, at: u8, by: impl Fn(Instance) -> Instance) {
+    let instance = &mut set.list_mut()[usize::from(at)];
+    *instance = by(*instance);
+    set.sort();
 }
 
 /// The object that a write goes to: a set by its slot, 2 for the route.

@@ -1,5 +1,5 @@
 //! Our own core with one thing wrong that is no guard of it, and second keys that one might have written.
-use super::{WAIT, save, sound_on};
+use super::{WAIT, route_to, save, size, sound_on};
 use serin_rollout::{
     Decision, Guards, Interrupted, Leg, Limits, Observation, Phase, Plan, Refusal, Split, Status, WaitingOn, Why,
     Write, decide, other, permit_with,
@@ -71,6 +71,30 @@ pub fn copies_for_ever(plan: &Plan, status: &Status, seen: &Observation) -> Deci
             (seen.due.healthy, seen.due.progress) = (false, false);
         }
     })
+}
+
+/// Sound, until the canary could not carry its share once: then it gets everything, ready or not.
+pub fn bolder_after_a_loss(plan: &Plan, status: &Status, seen: &Observation) -> Decision {
+    let bold = matches!(status.phase, Phase::Step(at) if at.lost > 0);
+    let whole = seen.set[1].desired >= plan.limits.replicas && seen.claimed;
+    if bold && whole && seen.route.accepted != route_to(1, plan) {
+        return Decision::Ask(Write::Route(route_to(1, plan)));
+    }
+    serin_rollout::decide(plan, status, seen)
+}
+
+/// Sound, but on the way back a route to the canary alone is taken for the way home.
+pub fn takes_an_edit_for_home(plan: &Plan, status: &Status, seen: &Observation) -> Decision {
+    let back = matches!(status.phase, Phase::Back { .. }) && status.good == 0 && seen.claimed;
+    let canary = &seen.set[1];
+    if let Some(rev) = canary.rev
+        && back
+        && canary.desired > 0
+        && seen.route.accepted == route_to(1, plan)
+    {
+        return size(1, 0, rev);
+    }
+    serin_rollout::decide(plan, status, seen)
 }
 
 /// Both keys believe that only the split is in force, and not what the data plane may fall back to.

@@ -3,7 +3,7 @@ use super::Mutant;
 use super::telling::Way;
 use super::wording;
 use crate::choice::Choice;
-use crate::quiet::Mode;
+use crate::quiet::{Mode, Order};
 use crate::state::State;
 use crate::world::{Act, Happening, World};
 use serin_rollout::{Decision, Observation, Plan, Status, Write, decide, permit};
@@ -24,7 +24,7 @@ pub(super) struct Fork {
 
 /// The place that explains most: where a mutant of our core first decides something else; of another tool, whose every
 /// decision is another, the last one. A mutant that does nothing any more is asked at the end.
-pub(super) fn find(mutant: &Mutant, world: &World, way: &Way, quiet: &Way, stuck: Option<Mode>) -> Option<Fork> {
+pub(super) fn find(mutant: &Mutant, world: &World, way: &Way, quiet: &Way, stuck: Option<(Mode, Order)>) -> Option<Fork> {
     if let (Some(mode), Some((_, last))) = (stuck, quiet.last())
         && let Some(fork) = at_the_end(world, last, mode, way.len() + quiet.len() - 2)
     {
@@ -43,17 +43,17 @@ pub(super) fn find(mutant: &Mutant, world: &World, way: &Way, quiet: &Way, stuck
 }
 
 /// The sound core, where the mutant has come to rest.
-fn at_the_end(world: &World, state: &State, mode: Mode, line: usize) -> Option<Fork> {
-    if world.quiet(state, mode).is_some() {
+fn at_the_end(world: &World, state: &State, (mode, order): (Mode, Order), line: usize) -> Option<Fork> {
+    if world.quiet(state, mode, order).is_some() {
         return None;
     }
     let status = world.status(state.status);
-    let choices = world.quiet_choices(&status, mode);
+    let choices = world.quiet_choices(state, mode);
     let ours = choices.into_iter().find_map(|choice| {
         let seen = world.seen(state, &choice);
-        match decide(&world.plan, &status, &seen) {
+        match decide(world.plan_of(state), &status, &seen) {
             Decision::Wait(_) => None,
-            decision @ (Decision::Save(..) | Decision::Ask(_)) => Some(says(&world.plan, &status, &seen, &decision)),
+            decision @ (Decision::Save(..) | Decision::Ask(_)) => Some(says(world.plan_of(state), &status, &seen, &decision)),
         }
     })?;
     Some(Fork { line, waits: true, theirs: "does nothing any more".to_owned(), ours, refused: None })
@@ -69,7 +69,7 @@ fn at(world: &World, before: &State, by: Happening, line: usize) -> Option<Fork>
     };
     let status = world.status(before.status);
     let seen = world.seen(before, &choice);
-    let ours = decide(&world.plan, &status, &seen);
+    let ours = decide(world.plan_of(before), &status, &seen);
     let write = match act {
         Act::Ask(id) => Some(world.write(id)),
         Act::Save(_) | Act::Wait => None,
@@ -84,7 +84,7 @@ fn at(world: &World, before: &State, by: Happening, line: usize) -> Option<Fork>
         (Decision::Save(ours, _), None) => world.status_id(crate::choice::canonical(*ours)) == saved(act),
         (Decision::Ask(_) | Decision::Save(..) | Decision::Wait(_), _) => false,
     };
-    let refusal = write.and_then(|write| permit(world.limits(), &world.truth(before, choice.due), &write).err());
+    let refusal = write.and_then(|write| permit(world.limits(before), &world.truth(before, choice.due), &write).err());
     if same && refusal.is_none() {
         return None;
     }

@@ -5,7 +5,7 @@ use super::wording;
 use super::{Caught, Mutant};
 use crate::configs::Flow;
 use crate::env::Env;
-use crate::quiet::Mode;
+use crate::quiet::{Mode, Order};
 use crate::state::State;
 use crate::world::{Happening, World};
 use serin_rollout::{Accept, Plan};
@@ -18,7 +18,7 @@ pub(super) type Way = [(Option<Happening>, State)];
 const QUIET: usize = 400;
 
 /// The whole story. `stuck` is the promise that is not kept from the end of the way on.
-pub(super) fn tell(mutant: &Mutant, world: &World, way: &Way, stuck: Option<Mode>) -> String {
+pub(super) fn tell(mutant: &Mutant, world: &World, way: &Way, stuck: Option<(Mode, Order)>) -> String {
     let mut text = heading(mutant);
     section(&mut text, "What is reported");
     wrapped(&mut text, mutant.told);
@@ -29,7 +29,7 @@ pub(super) fn tell(mutant: &Mutant, world: &World, way: &Way, stuck: Option<Mode
     let quiet = stuck.map(|mode| run_quietly(world, mode, way)).unwrap_or_default();
     section(&mut text, "What happens, on the shortest way there");
     let circle = quiet.split_last().is_some_and(|((_, last), others)| others.iter().any(|(_, state)| state == last));
-    let note = stuck.map(|mode| format!("From here on nothing fails any more{}.", given(mode)));
+    let note = stuck.map(|mode| format!("From here on nothing fails any more{}.", given(mode.0)));
     let then = rows(world, &quiet, way.len() - 1);
     table(&mut text, &rows(world, way, 0), note.as_deref(), &then);
     if stuck.is_some() {
@@ -141,24 +141,25 @@ fn given(mode: Mode) -> &'static str {
         Mode::Abort => ", and a person aborts",
         Mode::NeverReady => ", but what is new never becomes ready",
         Mode::Frozen => ", but nothing becomes ready either",
+        Mode::Refused => ", but the platform lets the canary not grow",
         Mode::CopyFails => ", but the copy never becomes ready",
         Mode::CopyCorrected => ", but the copy never becomes ready, and people want another revision",
     }
 }
 
-fn broken(expected: Caught, stuck: Option<Mode>) -> String {
+fn broken(expected: Caught, stuck: Option<(Mode, Order)>) -> String {
     match stuck {
         None => expected.sentence().to_owned(),
-        Some(mode) => format!("The promise is: {}. That does not come about.", mode.promise()),
+        Some((mode, _)) => format!("The promise is: {}. That does not come about.", mode.promise()),
     }
 }
 
 /// The way on from the last state, as long as it is new, with that state first.
-fn run_quietly(world: &World, mode: Mode, way: &Way) -> Vec<(Option<Happening>, State)> {
+fn run_quietly(world: &World, (mode, order): (Mode, Order), way: &Way) -> Vec<(Option<Happening>, State)> {
     let Some((_, start)) = way.last() else { return vec![] };
     let mut list = vec![(None, *start)];
     let mut state = *start;
-    while let Some((by, next)) = world.quiet(&state, mode)
+    while let Some((by, next)) = world.quiet(&state, mode, order)
         && list.len() <= QUIET
     {
         let seen = list.iter().any(|(_, state)| *state == next);

@@ -26,17 +26,24 @@ pub(super) fn happening(world: &World, before: &State, by: Happening) -> String 
         }
         Happening::Crash(true) => "THE CONTROLLER DIES; what it sent is on its way".to_owned(),
         Happening::Crash(false) => "THE CONTROLLER DIES and starts anew".to_owned(),
-        Happening::Down(k) => format!("AN INSTANCE OF {} FAILS", set(k)),
+        Happening::Down(k, _) => format!("AN INSTANCE OF {} FAILS", set(k)),
         Happening::Lower(k) => format!("THE AUTOSCALER SHRINKS {}", set(k)),
-        Happening::Delete(k, true) => format!("a ready instance of {} is gone", set(k)),
-        Happening::Delete(k, false) => format!("an instance of {} that was not ready is gone", set(k)),
-        Happening::Ready(k) => format!("an instance of {} becomes ready", set(k)),
+        Happening::Delete(k, at) if before.set[usize::from(k)].list()[usize::from(at)].is_ready() => {
+            format!("a ready instance of {} is gone", set(k))
+        }
+        Happening::Delete(k, _) => format!("an instance of {} that was not ready is gone", set(k)),
+        Happening::Ready(k, _) => format!("an instance of {} becomes ready", set(k)),
         Happening::Create(k) => format!("an instance of {} is created", set(k)),
-        Happening::Idle(k) => format!("the open requests of {} end", set(k)),
+        Happening::Idle(k, _) => format!("the open requests of {} end", set(k)),
         Happening::Want(rev) => format!("people want revision {rev}"),
         Happening::Ack => "every data plane has confirmed the route".to_owned(),
         Happening::Forget(_)
         | Happening::Sync(_)
+        | Happening::Pick
+        | Happening::Edit(_)
+        | Happening::Rescale(_)
+        | Happening::RoundBlind(..)
+        | Happening::SomebodyBlind(..)
         | Happening::Drift(_)
         | Happening::DieSaving(_)
         | Happening::ZombieSaves => crate::story::happening(world, before, by),
@@ -211,7 +218,7 @@ pub(super) fn set(set: &Set) -> String {
     }
     let going = set.total().saturating_sub(set.desired);
     let going = if going > 0 { format!(", {going} going") } else { String::new() };
-    format!("r{} {}/{} ready{going}{}", set.rev, set.ready, set.desired, if set.busy { ", busy" } else { "" })
+    format!("r{} {}/{} ready{going}{}", set.rev, set.ready(), set.desired, if set.busy() > 0 { ", busy" } else { "" })
 }
 
 /// Where the traffic goes.

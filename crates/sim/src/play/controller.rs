@@ -225,7 +225,7 @@ impl<E: Engine> Stage<'_, E> {
             return self.sends();
         }
         let truth = self.world.truth(&self.state, choice.due);
-        if let Err(refusal) = serin_rollout::permit(self.world.limits(), &truth, write)
+        if let Err(refusal) = serin_rollout::permit(self.world.limits(&self.state), &truth, write)
             && !std::mem::replace(&mut self.controller.refused, true)
         {
             self.tell(What::Refused(refusal));

@@ -6,7 +6,7 @@ use super::traffic::{Roads, Traffic};
 use super::{End, Engine, Line, Played, Scene, Script, What};
 use crate::invariants::{self, Rule};
 use crate::simulator::Random;
-use crate::state::State;
+use crate::state::{Instance, State};
 use crate::world::{Happening, World};
 use serin_rollout::{Bp, FULL, Observation, Pair, Rev, Route, SetSeen, Slot, Split, Timers};
 
@@ -264,7 +264,7 @@ impl<'a, E: Engine> Stage<'a, E> {
 
     /// The part of the traffic that what is ready can carry now.
     fn weigh(&mut self) {
-        let floor = self.world.limits().floor;
+        let floor = self.world.limits(&self.state).floor;
         let usable = self.truth().set.map(|set| serin_rollout::usable_of(&set));
         let roads = self.roads();
         let by_split = invariants::serves(roads.split, usable, floor);
@@ -335,15 +335,31 @@ impl<'a, E: Engine> Stage<'a, E> {
         }
         for k in 0..2usize {
             while take(&mut self.platform.leaving[k], now) {
-                let set = self.truth().set[k];
-                self.happen(Happening::Delete(k as u8, set.ready == set.total));
+                let mut stops = vec![];
+                self.world.offer_deletes(&self.state.set[k], k as u8, &mut stops);
+                match stops.last() {
+                    Some(stop) => {
+                        self.happen(*stop);
+                    }
+                    None => {
+                        self.platform.leaving[k].push(now + AGAIN_MS); // the proxy has not confirmed yet
+                        break;
+                    }
+                }
             }
             while take(&mut self.platform.starting[k], now) {
-                self.happen(Happening::Ready(k as u8));
+                if let Some(at) = self.which(k, |instance| !instance.is_ready()) {
+                    self.happen(Happening::Ready(k as u8, at));
+                }
             }
             if self.platform.idle[k].take_if(|at| *at <= now).is_some() {
-                self.happen(Happening::Idle(k as u8));
+                while let Some(at) = self.which(k, Instance::is_open) {
+                    self.happen(Happening::Idle(k as u8, at));
+                }
             }
+        }
+        if self.world.can_pick(&self.state) {
+            self.happen(Happening::Pick);
         }
         if self.platform.confirm.is_some_and(|(_, at)| at <= now) {
             self.happen(Happening::Ack);
@@ -354,6 +370,11 @@ impl<'a, E: Engine> Stage<'a, E> {
             self.tell(What::FellBack);
         }
         self.tell_whole();
+    }
+
+    /// The first instance of a set of which this is so.
+    fn which(&self, k: usize, what: fn(Instance) -> bool) -> Option<u8> {
+        self.state.set[k].list().iter().position(|instance| what(*instance)).map(|at| at as u8)
     }
 
     fn tell_whole(&mut self) {
@@ -394,7 +415,9 @@ impl<'a, E: Engine> Stage<'a, E> {
             self.trouble.losses.remove(at);
             let roads = self.roads();
             self.traffic.break_off(&mut self.random, &roads, k);
-            self.happen(Happening::Down(k as u8));
+            if let Some(at) = self.which(k, Instance::is_ready) {
+                self.happen(Happening::Down(k as u8, at));
+            }
             if let Some(at) = self.platform.starting[k].last_mut().filter(|at| **at != NEVER) {
                 *at += AGAIN_MS;
             }

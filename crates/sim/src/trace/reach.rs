@@ -1,10 +1,10 @@
 //! The last word on a change: the simulated world itself. What was seen before is put into it, the writes that were sent
 //! land in it, and then whatever it offers happens, in every order, until it shows what was seen next.
 use crate::env::Env;
-use crate::state::{OLDER, Set, State, View};
+use crate::state::{OLDER, Seen, Set, State, View};
 use crate::subject::Subject;
 use crate::trace::change::{Change, Look, is_part_route};
-use crate::trace::writes::{set_of, splits};
+use crate::trace::writes::{fits, set_of, splits};
 use crate::world::{Happening, World};
 use serin_rollout::{Observation, Route, Split, Write};
 use std::collections::{HashSet, VecDeque};
@@ -33,6 +33,9 @@ struct Shown {
 impl Reach {
     /// What cannot be reached, if anything.
     pub fn check(&mut self, change: &Change<'_>) -> Option<String> {
+        if !fits(&change.before.seen) || !fits(&change.after.seen) {
+            return None;
+        }
         let key = format!("{:?}", (facts(change.before), facts(change.after), change.writes.len(), change.table));
         let key = change.writes.iter().fold(key, |key, sent| format!("{key}{:?}{}", sent.write, sent.done));
         if !self.known.insert(key) {
@@ -59,10 +62,10 @@ fn shown(world: &World, look: &Look) -> Shown {
 
 /// What can be compared of a set: its readiness only where the view is fresh, and its revision only where there is
 /// anything.
-fn view(set: &Set, fresh: bool) -> (u8, u8, u8, u8, bool, bool) {
+fn view(set: &Seen, fresh: bool) -> (u8, u8, u8, u8, bool, bool) {
     let rev = if set.total() + set.desired == 0 { 0 } else { set.rev };
     let usable = if fresh { set.usable() } else { u8::MAX };
-    (rev, set.desired, set.total(), usable, set.pinned && rev != 0, set.busy)
+    (rev, set.desired, set.total(), usable, set.pinned && rev != 0, set.busy > 0)
 }
 
 /// The states that the older look may stand for.
@@ -83,12 +86,14 @@ fn starts(world: &World, change: &Change<'_>) -> Vec<State> {
             .flat_map(|state| all.iter().map(move |ready| (state, *ready)))
             .map(|(state, ready)| {
                 let mut state = *state;
-                state.set[k] = Set { ready, notready: known.total() - ready, ..known };
-                state.view[k] = View { set: state.set[k], fresh: true };
+                let set = Seen { ready, notready: known.total() - ready, ..known };
+                state.set[k] = Set::counted(&set);
+                state.view[k] = View { set, fresh: true };
                 state
             })
             .collect();
     }
+    list.iter_mut().for_each(|state| world.place(state));
     list
 }
 
@@ -136,7 +141,7 @@ fn search(world: &World, change: &Change<'_>, start: State, target: &Shown) -> b
 
 fn is_shown(world: &World, change: &Change<'_>, state: &State, target: &Shown) -> bool {
     let fresh = [0, 1].map(|k: usize| change.after.seen.set[k].fresh);
-    let sets = [0, 1].map(|k: usize| view(&state.set[k], fresh[k]));
+    let sets = [0, 1].map(|k: usize| view(&state.set[k].seen(), fresh[k]));
     let same = state.accepted == target.accepted;
     let route = same || is_part_route(&world.route(target.accepted), &world.route(state.accepted));
     sets == target.sets && state.late == target.late && route

@@ -2,27 +2,32 @@
 //! saved.
 use crate::advance;
 use crate::invariants::{self, Rule};
-use crate::state::Set;
+use crate::state::{Flight, MOST, Seen, Set};
 use crate::trace::change::{Look, is_part, routed};
 use serin_rollout::{Observation, SetSeen, Slot, Split, Status, Write, usable_of};
 
-/// A set as the world has it. Instances that go are counted on both sides of what is seen; in the world only those that
-/// are ready count.
-pub fn set_of(set: &SetSeen) -> Set {
+/// A set as the world counts it. Instances that go are counted on both sides of what is seen; in the world only those
+/// that are ready count.
+pub fn set_of(set: &SetSeen) -> Seen {
     let ready = if set.fresh { set.ready } else { 0 };
-    Set {
+    Seen {
         rev: set.rev.map_or(0, |rev| (rev.0 % 200) as u8 + 1),
         desired: set.desired as u8,
         ready: ready as u8,
         notready: set.total.saturating_sub(ready) as u8,
         pinned: set.pinned,
-        busy: set.busy > 0,
+        busy: set.busy as u8,
     }
+}
+
+/// Whether the world has room for what was seen: it models single instances, and only so many.
+pub fn fits(seen: &Observation) -> bool {
+    seen.set.iter().all(|set| usize::from(set.present()) < MOST)
 }
 
 /// Both sets.
 pub fn sets(seen: &Observation) -> [Set; 2] {
-    [set_of(&seen.set[0]), set_of(&seen.set[1])]
+    [0, 1].map(|k: Slot| Set::counted(&set_of(&seen.set[k])))
 }
 
 /// What stays ready of both sets.
@@ -44,6 +49,9 @@ pub fn splits(seen: &Observation) -> Vec<Split> {
 /// The rules that a permitted write breaks, judged on the read that permitted it.
 pub fn write(look: &Look, write: &Write) -> Vec<Rule> {
     let (seen, floor) = (&look.seen, look.plan.limits.floor);
+    if !fits(seen) {
+        return vec![];
+    }
     let (sets, have, in_force) = (sets(seen), usable(seen), splits(seen));
     let mut broken = vec![];
     let mut must = |holds: bool, rule: Rule| {
@@ -63,7 +71,7 @@ pub fn write(look: &Look, write: &Write) -> Vec<Rule> {
         Write::Resize { slot, to, rev, .. } => {
             let set = &seen.set[slot];
             let lowers = to < set.desired;
-            let sound = !lowers || invariants::destruction(&sets, have, slot, to as u8, &in_force, floor);
+            let sound = !lowers || invariants::destruction(&sets, &Flight { seen: have, ..Flight::default() }, slot, to as u8, &in_force, floor);
             must(sound, Rule::Destruction);
             let stops_busy = set.busy > 0 && to < routed(&seen.route, slot, set.present()) + 1;
             must(!(lowers && stops_busy && !seen.due.drain), Rule::Drain);

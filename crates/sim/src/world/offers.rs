@@ -21,10 +21,16 @@ impl World {
         for k in 0..2u8 {
             self.offer_set(s, k, out);
         }
+        if self.can_pick(s) {
+            out.push(Happening::Pick);
+        }
         if s.late {
             out.push(Happening::Ack);
             let older = s.older.iter().filter(|id| **id != 0);
             out.extend(older.map(|id| Happening::Forget(*id)));
+        }
+        if s.edits > 0 && self.takes_route(s) {
+            out.extend(self.edits.iter().filter(|id| **id != s.accepted).map(|id| Happening::Edit(*id)));
         }
         let good = self.status(s.status).good;
         if s.wanted < self.env.revisions {
@@ -33,6 +39,9 @@ impl World {
         let home = self.status(s.status).rev[good].map_or(0, |rev| rev.0 as u8);
         if self.env.undo && s.wanted != home && home != 0 {
             out.push(Happening::Want(home));
+        }
+        if usize::from(s.scale) + 1 < self.sizes.len() {
+            out.push(Happening::Rescale(s.scale + 1));
         }
         if self.can_land(s, &s.zombie) {
             out.push(Happening::ZombieLands);
@@ -45,27 +54,23 @@ impl World {
     fn offer_set(&self, s: &State, k: u8, out: &mut Vec<Happening>) {
         let (slot, env) = (usize::from(k), &self.env);
         let set = &s.set[slot];
-        if set.total() > set.desired {
-            if set.ready > 0 {
-                out.push(Happening::Delete(k, true));
-            }
-            if set.notready > 0 {
-                out.push(Happening::Delete(k, false));
-            }
-        }
+        self.offer_deletes(set, k, out);
         if set.total() < set.desired {
             out.push(Happening::Create(k));
         }
-        if set.notready > 0 && set.desired > 0 {
-            out.push(Happening::Ready(k));
+        for at in super::router::distinct(set) {
+            let (instance, at) = (set.list()[at], at as u8);
+            if !instance.is_ready() && set.desired > 0 {
+                out.push(Happening::Ready(k, at));
+            }
+            if env.down && instance.is_ready() {
+                out.push(Happening::Down(k, at));
+            }
+            if instance.is_open() {
+                out.push(Happening::Idle(k, at));
+            }
         }
-        if env.down && set.ready > 0 {
-            out.push(Happening::Down(k));
-        }
-        if set.busy {
-            out.push(Happening::Idle(k));
-        }
-        if env.stale && !(s.view[slot].fresh && s.view[slot].set == *set) {
+        if env.stale && !(s.view[slot].fresh && s.view[slot].set == set.seen()) {
             out.push(Happening::Sync(k));
         }
         if env.drift && set.total() > 0 && set.rev != super::ALIEN {
@@ -90,10 +95,16 @@ impl World {
                 out.push(Happening::Lose);
             }
         } else if env.anybody {
-            out.extend(self.anybody.iter().filter(|id| self.changes(s, **id)).map(|id| Happening::Somebody(*id)));
+            for id in self.anybody.iter().filter(|id| self.changes(s, **id)) {
+                out.push(Happening::Somebody(*id));
+                out.extend(self.unknown().map(|blind| Happening::SomebodyBlind(*id, blind)));
+            }
         } else {
             for decided in self.rounds(s).iter() {
                 out.push(Happening::Round(decided.choice));
+                if matches!(decided.act, Act::Ask(_)) {
+                    out.extend(self.unknown().map(|blind| Happening::RoundBlind(decided.choice, blind)));
+                }
                 if env.zombie && s.zombie_save == 0 && s.zombie.write == 0 && matches!(decided.act, Act::Save(_)) {
                     out.push(Happening::DieSaving(decided.choice));
                 }
@@ -106,6 +117,11 @@ impl World {
                 out.push(Happening::Crash(true));
             }
         }
+    }
+
+    /// What the read before a write may not know, one bit for each slot.
+    fn unknown(&self) -> impl Iterator<Item = u8> + use<> {
+        if self.env.blind { 1..4 } else { 1..1 }
     }
 
     /// Whether a write would change anything.
