@@ -157,7 +157,7 @@ impl<'a, G: Guards> View<'a, G> {
         status.good = self.side;
         status.proven[self.side] = true;
         status.phase = Phase::Settling { leg, step: key.step, attempt: key.attempt };
-        status.armed = Armed { window: leg == Leg::Window, ..Armed::NONE };
+        status.armed = settling::armed(leg);
         events.extend(status.rev[self.side].map(Event::Promoted));
         self.save(status, events)
     }

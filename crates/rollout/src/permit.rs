@@ -98,7 +98,7 @@ fn permit_rewrite<G: Guards>(
         Err(Refusal::Routed(slot))
     } else if G::KEY_ACKED && !seen.route.acked {
         Err(Refusal::Unacknowledged)
-    } else if G::KEY_BUSY && seen.set[slot].busy > 0 && !seen.due.drain {
+    } else if G::KEY_BUSY && busy::<G>(&seen.set[slot]) > 0 && !seen.due.drain {
         Err(Refusal::Busy(slot))
     } else if G::KEY_WHOLE && usable[other(slot)] < limits.replicas {
         Err(Refusal::NotWhole(other(slot)))
@@ -152,7 +152,7 @@ fn permit_lower<G: Guards>(
     if G::KEY_ROUTED && to < routed {
         return Err(Refusal::Routed(slot));
     }
-    if G::KEY_BUSY && to < routed.saturating_add(set.busy) && !seen.due.drain {
+    if G::KEY_BUSY && to < routed.saturating_add(busy::<G>(set)) && !seen.due.drain {
         return Err(Refusal::Busy(slot));
     }
     let mut left = usable;
@@ -166,6 +166,11 @@ fn permit_lower<G: Guards>(
         return Err(Refusal::Floor);
     }
     Ok(())
+}
+
+/// Instances with open requests that nothing sends to. Where nothing new is known, all of them may have some.
+fn busy<G: Guards>(set: &SetSeen) -> u16 {
+    if set.fresh || !G::KEY_FRESH { set.busy } else { set.present() }
 }
 
 fn counted<G: Guards>(seen: &Observation) -> Pair<u16> {

@@ -1,7 +1,7 @@
 //! I4 and I5 for saves: what a release may go on from, and which revision may become the one to go back to.
 use crate::invariants::Rule;
 use crate::state::View;
-use serin_rollout::{InStep, Interrupted, Leg, Observation, Phase, Plan, Split, Status, Verdict, other};
+use serin_rollout::{FULL, InStep, Interrupted, Leg, Observation, Phase, Plan, Split, Status, Verdict, other};
 
 /// The rule that the change from `a` to `b` breaks, judged on what the decision saw.
 pub fn judge(plan: &Plan, a: &Status, b: &Status, seen: &Observation) -> Option<Rule> {
@@ -25,7 +25,8 @@ fn advance(plan: &Plan, a: &Status, b: &Status, seen: &Observation) -> bool {
             to.step <= from.step || promote.is_some() || accepted(plan, a, from, seen)
         }
         (Phase::Step(from), Phase::Settling { .. }) => {
-            usize::from(from.step) + 1 == plan.steps.len() && accepted(plan, a, from, seen)
+            let everything = seen.route.accepted.split.share(other(a.good)) == FULL;
+            usize::from(from.step) + 1 == plan.steps.len() && everything && accepted(plan, a, from, seen)
         }
         (Phase::Halted { from: Interrupted::Home { .. } }, Phase::Settling { leg: Leg::Home, .. }) => true,
         (Phase::Halted { .. }, Phase::Settling { leg: Leg::Retire | Leg::Home, .. }) => {

@@ -188,7 +188,7 @@ impl World {
                 Mode::Pass | Mode::Fail | Mode::Abort | Mode::Refused => false,
                 Mode::NeverReady => slot == new_slot(&status) || !status.proven[slot],
                 Mode::Frozen => true,
-                Mode::CopyFails | Mode::CopyCorrected => slot == other(status.good) && is_copying(&status),
+                Mode::CopyFails | Mode::CopyCorrected => slot == other(status.good) && is_copying(s, &status),
             };
             let find = |what: fn(Instance) -> bool| set.list().iter().position(|one| what(*one)).map(|at| at as u8);
             if let Some(at) = find(|one| !one.is_ready()).filter(|_| !stuck && set.desired > 0) {
@@ -233,9 +233,7 @@ impl World {
             | Mode::Frozen
             | Mode::Refused
             | Mode::CopyFails
-            | Mode::CopyCorrected => {
-                manual.then_some(Person::Approve)
-            }
+            | Mode::CopyCorrected => manual.then_some(Person::Approve),
         };
         let quiet = Choice { judged, person, ..Choice::QUIET };
         let armed = crate::choice::armed(status);
@@ -407,8 +405,8 @@ impl World {
     }
 }
 
-/// The other slot holds what is to become a copy, and never was one.
-fn is_copying(status: &Status) -> bool {
+/// The other slot holds a copy of what serves, on the way home.
+fn is_copying(s: &State, status: &Status) -> bool {
     let home = match status.phase {
         Phase::Settling { leg: Leg::Home, .. } | Phase::Halted { from: Interrupted::Home { .. } } => true,
         Phase::Settling { .. }
@@ -418,7 +416,7 @@ fn is_copying(status: &Status) -> bool {
         | Phase::Halted { .. }
         | Phase::Parked { .. } => false,
     };
-    home && status.rev[0] == status.rev[1]
+    home && status.rev[status.good].is_some_and(|rev| rev.0 == u32::from(s.set[other(status.good)].rev))
 }
 
 /// The data planes drop the older generations one by one, then confirm.

@@ -286,8 +286,7 @@ pub fn draw(subject: Subject, random: &mut Random) -> Drawn {
     let replicas = if flow == Flow::InPlace { 1 } else { SIZES[random.below(6) as usize] };
     let missing = if flow != Flow::InPlace && replicas > 1 && random.below(3) == 0 { 1 } else { 0 };
     let drift = random.below(8) == 0;
-    // with room for one set only an edit to the empty slot halts a rollout for ever: see configs.rs
-    let edits = if random.below(4) == 0 && flow != Flow::InPlace { 100 } else { 0 };
+    let edits = if random.below(4) == 0 { 100 } else { 0 };
     let env = Env { revisions: 90, lazy: random.below(2) == 0, drift, edits, people: PEOPLE, ..Env::HARSH };
     let from_nothing = random.below(4) == 0;
     let setting = format!(
@@ -336,12 +335,11 @@ fn walk(world: &World, from_nothing: bool, mut random: Random, steps: u32) -> Ru
             return Run { stats, broken: Some(rule.sentence()), story, ..Run::default() };
         }
     }
-    let modes: &[Mode] =
-        if world.env.drift {
-            &[]
-        } else {
-            &[Mode::Pass, Mode::Fail, Mode::Abort, Mode::Frozen, Mode::Refused, Mode::CopyFails]
-        };
+    let modes: &[Mode] = if world.env.drift {
+        &[]
+    } else {
+        &[Mode::Pass, Mode::Fail, Mode::Abort, Mode::Frozen, Mode::Refused, Mode::CopyFails]
+    };
     let stuck = lite::stuck(world, &state, modes);
     let story = stuck.map_or_else(String::new, |(start, mode, order)| {
         story::tell(world, &way[way.len().saturating_sub(TOLD)..]) + &story::tell_quiet(world, mode, order, start)

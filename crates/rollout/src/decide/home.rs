@@ -2,7 +2,7 @@
 //! serves is not touched: the set that is rewritten carries nothing, and the one that carries everything stays whole until
 //! the copy has taken all of it over.
 use super::mover::{Mode, Move};
-use super::{Decision, View};
+use super::{Decision, View, settling};
 use crate::event::Event;
 use crate::guards::Guards;
 use crate::observation::Write;
@@ -19,28 +19,30 @@ impl<G: Guards> View<'_, G> {
         if self.last_leg(self.good) != Leg::Home {
             return self.save(self.to_phase(Phase::Settling { leg: Leg::Retire, step, attempt }, Armed::NONE), vec![]);
         }
-        if !self.is_copy()
-            && self.is_warm()
-            && let Some(why) = self.flips()
-        {
-            return self.flip(why);
-        }
         let runs = self.seen.set[self.side].rev == self.status.rev[self.side];
         let copied = self.is_copy() && self.status.proven[self.side] && runs;
-        if !copied && self.is_corrected() {
-            return self.give_up_copy(step);
-        }
-        if let Some(decision) = self.relieve() {
+        if let Some(decision) = self.leave_home(step, copied) {
             return decision;
         }
         let Some(rev) = self.status.rev[self.good] else {
             return Decision::Wait(WaitingOn::Ready(self.good));
         };
-        match () {
-            () if !self.is_copy() => self.begin_copy(rev),
-            () if copied => self.follow(step, attempt),
-            () => self.copy(rev, step, attempt),
+        if copied { self.follow(rev, step, attempt) } else { self.copy(rev, step, attempt) }
+    }
+
+    /// Until the old set is rewritten it is the way back. Another revision ends the way home as long as no traffic is on
+    /// it. Whatever else goes on, traffic goes where most of it is served.
+    fn leave_home(&self, step: u16, copied: bool) -> Option<Decision> {
+        if !self.is_copy()
+            && self.is_warm()
+            && let Some(why) = self.flips()
+        {
+            return Some(self.flip(why));
         }
+        if !copied && self.is_corrected() {
+            return Some(self.give_up_copy(step));
+        }
+        self.relieve()
     }
 
     /// Both slots are meant to run the same revision.
@@ -59,83 +61,63 @@ impl<G: Guards> View<'_, G> {
         self.seen.route.accepted == Route::plain(self.all(self.good)) && self.acked()
     }
 
-    /// The old set is taken out of the route and drained; then it is written down that it becomes a copy.
-    fn begin_copy(&self, rev: Rev) -> Decision {
-        if !self.alone() {
-            return self.step_aside();
-        }
-        if let Some(wait) = self.copy_must_wait() {
-            return wait;
-        }
-        let mut status = *self.status;
-        status.rev[self.side] = Some(rev);
-        status.proven[self.side] = false;
-        status.armed = Armed { healthy: true, progress: Some(0), ..self.status.armed };
-        self.save(status, vec![Event::Copying(rev)])
-    }
-
     /// The set that is rewritten serves nobody, and the other one is whole.
-    fn copy_must_wait(&self) -> Option<Decision> {
+    fn copy_must_wait(&self) -> Option<WaitingOn> {
         if !self.fresh(self.side) {
-            Some(Decision::Wait(WaitingOn::Ready(self.side)))
+            Some(WaitingOn::Ready(self.side))
         } else if G::DRAIN && self.seen.set[self.side].busy > 0 && !self.seen.due.drain {
-            Some(Decision::Wait(WaitingOn::Drained(self.side)))
+            Some(WaitingOn::Drained(self.side))
         } else if G::SURVIVOR && self.usable[self.good] < self.plan.limits.replicas {
-            Some(Decision::Wait(WaitingOn::Ready(self.good)))
+            Some(WaitingOn::Ready(self.good))
         } else {
             None
         }
     }
 
-    /// Towards everything at the good slot, with what is in the other one left as it is.
-    fn step_aside(&self) -> Decision {
-        let mut size = [self.plan.limits.replicas; 2];
-        size[self.side] = self.seen.set[self.side].desired;
-        match self.toward(&Target { size, route: Route::plain(self.all(self.good)) }, Mode::Forward) {
-            Move::Ask(write) => Decision::Ask(write),
-            Move::Wait(on) => Decision::Wait(on),
-            Move::There => Decision::Wait(WaitingOn::Acknowledged),
-        }
-    }
-
-    /// The copy gets as long as a step's instances get.
+    /// The copy gets as long as a step's instances get. It is written down that there is one when it is seen: before that the
+    /// old set may still be there, and the way back.
     fn copy(&self, rev: Rev, step: u16, attempt: u16) -> Decision {
+        let set = &self.seen.set[self.side];
+        let mut status = *self.status;
+        if !self.is_copy() && self.fresh(self.side) && (set.rev == Some(rev) || set.is_empty()) {
+            (status.rev[self.side], status.proven[self.side]) = (Some(rev), false);
+            status.armed = settling::armed(Leg::Home);
+            return self.save(status, vec![Event::Copying(rev)]);
+        }
+        let due = self.seen.due.healthy || self.seen.due.progress;
+        if due && self.fresh(self.side) && !self.is_whole_copy(rev) {
+            return self.halt_home(rev, step, attempt);
+        }
         match self.make_copy(rev) {
             Move::Ask(write) => Decision::Ask(write),
             Move::There => {
-                let mut status = *self.status;
-                status.proven[self.side] = true;
-                status.armed = Armed::NONE;
+                (status.proven[self.side], status.armed) = (true, Armed::NONE);
                 self.save(status, vec![Event::Copied(rev)])
-            }
-            Move::Wait(_) if self.fresh(self.side) && (self.seen.due.healthy || self.seen.due.progress) => {
-                self.halt_home(step, attempt)
             }
             Move::Wait(on) => self.note_progress().unwrap_or(Decision::Wait(on)),
         }
     }
 
+    fn is_whole_copy(&self, rev: Rev) -> bool {
+        self.seen.set[self.side].rev == Some(rev) && self.is_healthy(self.side, self.plan.limits.replicas)
+    }
+
     /// Rewrites what is there, or starts what is not, until it is healthy at full size.
     fn make_copy(&self, rev: Rev) -> Move {
         let set = &self.seen.set[self.side];
-        let other_revision = set.rev != Some(rev) && !set.is_empty();
-        if other_revision && self.alone() {
-            return match self.copy_must_wait() {
-                Some(Decision::Wait(on)) => Move::Wait(on),
-                Some(Decision::Save(..) | Decision::Ask(_)) | None => {
-                    Move::Ask(Write::Rewrite { slot: self.side, rev })
-                }
-            };
+        let replaced = set.rev != Some(rev) && !set.is_empty();
+        if replaced && self.alone() {
+            return self.copy_must_wait().map_or(Move::Ask(Write::Rewrite { slot: self.side, rev }), Move::Wait);
         }
         let mut size = [self.plan.limits.replicas; 2];
-        if other_revision {
+        if replaced {
             size[self.side] = set.desired; // what is going to be replaced is not grown
         }
         self.toward(&Target { size, route: Route::plain(self.all(self.good)) }, Mode::Forward)
     }
 
     /// The copy is whole: it gets the traffic share by share, and then it is the good one.
-    fn follow(&self, step: u16, attempt: u16) -> Decision {
+    fn follow(&self, rev: Rev, step: u16, attempt: u16) -> Decision {
         let share = self.next_share();
         let size = [self.plan.limits.replicas; 2];
         let home = self.all(self.good);
@@ -151,7 +133,7 @@ impl<G: Guards> View<'_, G> {
                 self.save(Status { good: self.side, ..self.to_phase(phase, Armed::NONE) }, vec![])
             }
             Move::There | Move::Wait(_) if self.seen.due.healthy && !self.whole(self.side) => {
-                self.halt_home(step, attempt)
+                self.halt_home(rev, step, attempt)
             }
             Move::There => self.watch(true).unwrap_or(Decision::Wait(WaitingOn::Ready(self.side))),
             Move::Wait(on) => self.watch(!self.whole(self.side)).unwrap_or(Decision::Wait(on)),
@@ -174,18 +156,14 @@ impl<G: Guards> View<'_, G> {
     }
 
     /// The good slot goes on carrying everything.
-    fn halt_home(&self, step: u16, attempt: u16) -> Decision {
+    fn halt_home(&self, rev: Rev, step: u16, attempt: u16) -> Decision {
         let phase = Phase::Halted { from: Interrupted::Home { step, attempt } };
-        let failed = self.status.rev[self.side].map(Event::CopyFailed);
-        self.save(self.to_phase(phase, Armed::NONE), failed.into_iter().collect())
+        self.save(self.to_phase(phase, Armed::NONE), vec![Event::CopyFailed(rev)])
     }
 
     /// The copy is tried on until it is healthy, or until another revision is wanted.
     pub(super) fn halted_home(&self, step: u16, attempt: u16) -> Decision {
-        if self.is_corrected() {
-            return self.give_up_copy(step);
-        }
-        if let Some(decision) = self.relieve() {
+        if let Some(decision) = self.leave_home(step, false) {
             return decision;
         }
         let Some(rev) = self.status.rev[self.good] else {
@@ -193,23 +171,23 @@ impl<G: Guards> View<'_, G> {
         };
         match self.make_copy(rev) {
             Move::Ask(write) => Decision::Ask(write),
-            Move::There if self.is_healthy(self.side, self.plan.limits.replicas) => self.recover_home(step, attempt),
+            Move::There if self.is_whole_copy(rev) => self.recover_home(step, attempt),
             Move::Wait(on @ WaitingOn::Drained(_)) => Decision::Wait(on),
             Move::Wait(_) | Move::There => Decision::Wait(WaitingOn::Copy(self.side)),
         }
     }
 
     pub(super) fn recover_home(&self, step: u16, attempt: u16) -> Decision {
-        let armed = Armed { healthy: true, progress: Some(0), ..Armed::NONE };
         let phase = Phase::Settling { leg: Leg::Home, step, attempt };
-        self.save(self.to_phase(phase, armed), vec![Event::Recovered(self.side)])
+        self.save(self.to_phase(phase, settling::armed(Leg::Home)), vec![Event::Recovered(self.side)])
     }
 
     /// The copy that took everything over cannot serve, and what it was copied from still can.
     pub(super) fn return_to_copied(&self) -> Decision {
         let (step, attempt) = self.status.key().map_or((StepKey::AT_REST, 0), |key| (key.step, key.attempt));
-        let phase = Phase::Settling { leg: self.last_leg(self.side), step, attempt };
-        self.save(Status { good: self.side, ..self.to_phase(phase, Armed::NONE) }, vec![])
+        let leg = self.last_leg(self.side);
+        let phase = Phase::Settling { leg, step, attempt };
+        self.save(Status { good: self.side, ..self.to_phase(phase, settling::armed(leg)) }, vec![])
     }
 
     /// The service stays where it serves, so that a corrected revision can be tried in the copy's place.

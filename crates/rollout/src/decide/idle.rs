@@ -1,6 +1,6 @@
 //! At rest: repair what the world breaks, and begin a rollout when another revision is wanted.
 use super::mover::{Mode, Move};
-use super::{Decision, View};
+use super::{Decision, View, settling};
 use crate::event::Event;
 use crate::guards::Guards;
 use crate::observation::Write;
@@ -113,7 +113,7 @@ impl<G: Guards> View<'_, G> {
             return None;
         }
         let phase = Phase::Settling { leg: Leg::Home, step: StepKey::AT_REST, attempt: 0 };
-        Some(self.save(self.to_phase(phase, Armed::NONE), vec![]))
+        Some(self.save(self.to_phase(phase, settling::armed(Leg::Home)), vec![]))
     }
 
     /// Once everything rests, others may scale the set again.

@@ -31,7 +31,7 @@ impl<G: Guards> View<'_, G> {
         if let Some(slot) = (0..2).find(|k| self.plan.ceiling != u16::MAX && !self.fresh(*k)) {
             return Move::Wait(WaitingOn::Ready(slot)); // unknown is not empty: there may be no room
         }
-        let target = &self.within_ceiling(target);
+        let target = &self.with_shares_kept(self.within_ceiling(target));
         if let Some(write) = self.grow(target) {
             return Move::Ask(write);
         }
@@ -55,6 +55,14 @@ impl<G: Guards> View<'_, G> {
         }
         let size = [0, 1].map(|k: Slot| set[k].desired.min(target.size[k]));
         Target { size, route: Route::plain(Split::Members(size)) }
+    }
+
+    /// A share goes to every instance of its set, so none of them can be stopped under it: more than the target asks for
+    /// stay until the traffic has gone.
+    fn with_shares_kept(&self, target: Target) -> Target {
+        let Split::Weighted(shares) = target.route.split else { return target };
+        let keep = |k: Slot| if shares[k] > 0 { self.seen.set[k].desired.max(target.size[k]) } else { target.size[k] };
+        Target { size: [keep(0), keep(1)], ..target }
     }
 
     fn grow(&self, target: &Target) -> Option<Write> {
@@ -123,7 +131,8 @@ impl<G: Guards> View<'_, G> {
                 continue;
             }
             let routed = self.seen.route.splits().map(|split| split.routed(slot, set.present())).max().unwrap_or(0);
-            if G::DRAIN && size < routed.saturating_add(set.busy) && !self.seen.due.drain {
+            let open = size < routed.saturating_add(set.busy) || !self.fresh(slot);
+            if G::DRAIN && open && !self.seen.due.drain {
                 return Some(Move::Wait(WaitingOn::Drained(slot)));
             }
             if G::SURVIVOR && !self.survives(slot, size) {

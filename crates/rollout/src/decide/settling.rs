@@ -10,17 +10,30 @@ use crate::status::{Armed, Leg, Outcome, Phase, StepKey, Why};
 use crate::waiting::WaitingOn;
 use alloc::vec;
 
+/// The timers that run while the clean-up is in this part.
+pub(super) fn armed(leg: Leg) -> Armed {
+    match leg {
+        Leg::Window => Armed { window: true, ..Armed::NONE },
+        Leg::Home => Armed { healthy: true, progress: Some(0), ..Armed::NONE },
+        Leg::Retire => Armed::NONE,
+    }
+}
+
 impl<G: Guards> View<'_, G> {
     /// The new set carries everything, and the old one is warm: the data plane and this phase both return to it when
     /// the new one fails. No lease: the commit outlives the controller.
     pub(super) fn window(&self, step: u16, attempt: u16) -> Decision {
+        if !self.fresh(self.side) {
+            return Decision::Wait(WaitingOn::Ready(self.side)); // whether there is a way back is not known
+        }
         if let Some(why) = self.flips() {
             return self.flip(why);
         }
         let wanted = Some(self.seen.intent.wanted);
         if self.seen.due.window || wanted != self.status.rev[self.good] {
-            let phase = Phase::Settling { leg: self.last_leg(self.good), step, attempt };
-            return self.save(self.to_phase(phase, Armed::NONE), vec![Event::WindowClosed]);
+            let leg = self.last_leg(self.good);
+            let phase = Phase::Settling { leg, step, attempt };
+            return self.save(self.to_phase(phase, armed(leg)), vec![Event::WindowClosed]);
         }
         if let Some(decision) = self.relieve() {
             return decision;
@@ -102,6 +115,6 @@ impl<G: Guards> View<'_, G> {
     /// The other set was not told to shrink, and runs what it is meant to run.
     pub(super) fn is_warm(&self) -> bool {
         let old = &self.seen.set[self.side];
-        old.desired >= self.plan.limits.replicas && old.rev == self.status.rev[self.side]
+        self.fresh(self.side) && old.desired >= self.plan.limits.replicas && old.rev == self.status.rev[self.side]
     }
 }

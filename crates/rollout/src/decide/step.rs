@@ -102,12 +102,14 @@ impl<G: Guards> View<'_, G> {
         Some(self.skip(at, key, rest))
     }
 
-    /// The good slot is asked to serve and has nothing left, while the canary has.
+    /// The good slot is asked to serve and has nothing left, while the canary has. Where there is room for one set only it
+    /// had to go first.
     fn good_is_down(&self) -> bool {
         let split = self.seen.route.accepted.split;
         let known = self.fresh(self.good) && self.fresh(self.side);
         let alone = self.usable[self.good] == 0 && self.usable[self.side] > 0;
-        known && alone && split.reaches(self.good) && !self.carried(split) && G::RESCUE
+        let had_to_go = self.plan.ceiling != u16::MAX;
+        known && alone && !had_to_go && split.reaches(self.good) && !self.carried(split) && G::RESCUE
     }
 
     /// Whether the canary can carry the share that it was given.
@@ -183,8 +185,12 @@ impl<G: Guards> View<'_, G> {
         self.verdict() == Some(Verdict::Fail)
     }
 
-    /// The step is accepted and its target in force.
+    /// The step is accepted and its target in force. A share that a person gave stands for the plan's target, not for
+    /// everything: only what carried everything is promoted.
     fn advance(&self, at: InStep, key: StepKey) -> Decision {
+        if self.is_last(key.step) && at.weight.is_some_and(|share| share != FULL) {
+            return self.enter(InStep { weight: None, ..again(at) }, vec![Event::Accepted(key)]);
+        }
         if self.is_last(key.step) {
             let leg = if self.plan.window { Leg::Window } else { self.last_leg(self.side) };
             return self.commit(leg, key, vec![Event::Accepted(key)]);

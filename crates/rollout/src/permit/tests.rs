@@ -111,7 +111,9 @@ fn the_last_full_capacity_stays() {
     o.set[1].ready = 0;
     assert_eq!(permit(&LIMITS, &o, &stop(1, 2)), Ok(()), "nothing healthy is lost");
     o.set[1].fresh = false;
-    assert_eq!(permit(&LIMITS, &o, &stop(1, 2)), Err(Refusal::Floor), "unknown is not empty");
+    assert_eq!(permit(&LIMITS, &o, &stop(1, 2)), Err(Refusal::Busy(1)), "unknown is not idle");
+    o.due.drain = true;
+    assert_eq!(permit(&LIMITS, &o, &stop(1, 2)), Err(Refusal::Floor), "nor is it empty");
 }
 
 #[test]

@@ -24,7 +24,13 @@ pub(super) struct Fork {
 
 /// The place that explains most: where a mutant of our core first decides something else; of another tool, whose every
 /// decision is another, the last one. A mutant that does nothing any more is asked at the end.
-pub(super) fn find(mutant: &Mutant, world: &World, way: &Way, quiet: &Way, stuck: Option<(Mode, Order)>) -> Option<Fork> {
+pub(super) fn find(
+    mutant: &Mutant,
+    world: &World,
+    way: &Way,
+    quiet: &Way,
+    stuck: Option<(Mode, Order)>,
+) -> Option<Fork> {
     if let (Some(mode), Some((_, last))) = (stuck, quiet.last())
         && let Some(fork) = at_the_end(world, last, mode, way.len() + quiet.len() - 2)
     {
@@ -53,7 +59,9 @@ fn at_the_end(world: &World, state: &State, (mode, order): (Mode, Order), line: 
         let seen = world.seen(state, &choice);
         match decide(world.plan_of(state), &status, &seen) {
             Decision::Wait(_) => None,
-            decision @ (Decision::Save(..) | Decision::Ask(_)) => Some(says(world.plan_of(state), &status, &seen, &decision)),
+            decision @ (Decision::Save(..) | Decision::Ask(_)) => {
+                Some(says(world.plan_of(state), &status, &seen, &decision))
+            }
         }
     })?;
     Some(Fork { line, waits: true, theirs: "does nothing any more".to_owned(), ours, refused: None })

@@ -71,7 +71,15 @@ pub fn write(look: &Look, write: &Write) -> Vec<Rule> {
         Write::Resize { slot, to, rev, .. } => {
             let set = &seen.set[slot];
             let lowers = to < set.desired;
-            let sound = !lowers || invariants::destruction(&sets, &Flight { seen: have, ..Flight::default() }, slot, to as u8, &in_force, floor);
+            let sound = !lowers
+                || invariants::destruction(
+                    &sets,
+                    &Flight { seen: have, ..Flight::default() },
+                    slot,
+                    to as u8,
+                    &in_force,
+                    floor,
+                );
             must(sound, Rule::Destruction);
             let stops_busy = set.busy > 0 && to < routed(&seen.route, slot, set.present()) + 1;
             must(!(lowers && stops_busy && !seen.due.drain), Rule::Drain);
