@@ -351,8 +351,9 @@ pub const NEVER: &[(&str, &str)] = &[
          due:Halted×Healthy due:Parked×Healthy",
     ),
     (
-        "nothing is stopped there: what a person parked keeps its size, and a halted release keeps all it has",
-        "due:Parked×Drain write:Halted×Stop write:Parked×Stop",
+        "nothing is stopped there: what a person parked keeps its size, a halted release keeps all it has, and both sets \
+         stay in the window",
+        "due:Window×Drain due:Parked×Drain write:Halted×Stop write:Parked×Stop",
     ),
     (
         "a rollout that came to its end has no reason to go back; one that is not brought home any more was superseded",

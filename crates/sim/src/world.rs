@@ -443,12 +443,7 @@ impl World {
                 self.restart(&mut s);
             }
             Happening::ZombieLands => self.land(&mut s, false),
-            Happening::ZombieSaves => {
-                if self.status(s.status).is_idle() {
-                    s.frozen = s.scale;
-                }
-                (s.status, s.zombie_save) = (s.zombie_save, 0);
-            }
+            Happening::ZombieSaves => self.save_late(&mut s),
             Happening::Somebody(write) => self.send(&mut s, write, &Choice::QUIET, 0)?,
             Happening::SomebodyBlind(write, blind) => self.send(&mut s, write, &Choice::QUIET, blind)?,
         }
@@ -492,6 +487,14 @@ impl World {
                 None => (s.broken != 0).then_some(()),
             },
         }
+    }
+
+    /// The save of a dead incarnation takes effect.
+    fn save_late(&self, s: &mut State) {
+        if self.status(s.status).is_idle() {
+            s.frozen = s.scale;
+        }
+        (s.status, s.zombie_save) = (s.zombie_save, 0);
     }
 
     /// A new process: it has seen nothing and fenced nothing.
