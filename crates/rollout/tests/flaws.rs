@@ -227,3 +227,21 @@ fn a_halted_release_in_place_starts_the_good_set_where_there_is_room() {
     let o = seen([SetSeen::EMPTY, set(2, 1, 0)], Route::NOWHERE);
     assert!(matches!(decide(&plan, &status, &o), Decision::Wait(_)), "there is no room beside the other one");
 }
+
+#[test]
+fn a_lease_is_claimed_while_there_is_only_something_to_wait_for() {
+    // After a restart in the middle of a bake: whoever has not claimed the service may not renew the canary's lease.
+    let hold = Accept { bake_ms: Some(60_000), ..Accept::default() };
+    let plan = plan(Preset::Weights(vec![WeightStep { weight: 5_000, accept: hold }]), 1);
+    let mut at = status(0, [1, 2], [true, false], step(0, true));
+    at.armed.bake = true;
+    let leased = Route { split: Split::share_to(1, 5_000), fallback: Some(Split::all(0, 1)), lease: true };
+    let mut o = seen([set(1, 1, 1), set(2, 1, 1)], leased);
+    assert_eq!(decide(&plan, &at, &o), Decision::Wait(WaitingOn::Bake));
+    o.claimed = false;
+    assert_eq!(decide(&plan, &at, &o), Decision::Ask(Write::Claim));
+    let rest = status(0, [2, 0], [true, false], Phase::Idle);
+    o = seen([set(2, 1, 1), SetSeen::EMPTY], Route::plain(Split::all(0, 1)));
+    (o.claimed, o.set[0].pinned) = (false, false);
+    assert_eq!(decide(&plan, &rest, &o), Decision::Wait(WaitingOn::Nothing), "at rest nothing has to be fenced");
+}
