@@ -135,8 +135,8 @@ impl Held {
 
     /// It was not cut off.
     fn is_open(&mut self) -> bool {
-        match self.stream.read(&mut [0]) {
-            Ok(_) => false,
+        match self.stream.read_exact(&mut [0]) {
+            Ok(()) => false,
             Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
         }
     }
