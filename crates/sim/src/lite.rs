@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn it_finds_as_much_as_the_exact_search() {
-        for name in ["weights/1/from-nothing", "one-by-one/2/floor-1"] {
+        for name in ["weights/1/from-nothing", "one-by-one/2/few-faults"] {
             let config = config(name);
             let world = config.world(Subject::SOUND);
             let exact = bfs::search(&world, config.start(&world), usize::MAX, &[]);

@@ -43,7 +43,8 @@ pub fn happening(world: &World, before: &State, happening: Happening) -> String 
     let slot = |k: u8| ["A", "B"][usize::from(k)];
     match happening {
         Happening::Delete(k, at) => {
-            let ready = before.set[usize::from(k)].list()[usize::from(at)].is_ready();
+            // the first line of a way that is told from its middle has no state before it
+            let ready = before.set[usize::from(k)].list().get(usize::from(at)).is_some_and(|one| one.is_ready());
             format!("the platform stops a {} instance of {}", if ready { "ready" } else { "dead" }, slot(k))
         }
         Happening::Pick => "the router picks other instances".to_owned(),

@@ -28,7 +28,9 @@ pub(super) fn happening(world: &World, before: &State, by: Happening) -> String 
         Happening::Crash(false) => "THE CONTROLLER DIES and starts anew".to_owned(),
         Happening::Down(k, _) => format!("AN INSTANCE OF {} FAILS", set(k)),
         Happening::Lower(k) => format!("THE AUTOSCALER SHRINKS {}", set(k)),
-        Happening::Delete(k, at) if before.set[usize::from(k)].list()[usize::from(at)].is_ready() => {
+        Happening::Delete(k, at)
+            if before.set[usize::from(k)].list().get(usize::from(at)).is_some_and(|i| i.is_ready()) =>
+        {
             format!("a ready instance of {} is gone", set(k))
         }
         Happening::Delete(k, _) => format!("an instance of {} that was not ready is gone", set(k)),

@@ -256,7 +256,7 @@ impl<'a, E: Engine> Stage<'a, E> {
         let accepted = self.state.accepted;
         if seen.route.acked {
             (self.platform.confirm, self.applied) = (None, seen.route.accepted);
-        } else if self.platform.confirm.is_none_or(|(id, _)| id != accepted) {
+        } else if !self.falling_back && self.platform.confirm.is_none_or(|(id, _)| id != accepted) {
             let takes = between(&mut self.random, CONFIRMS_MS.0, CONFIRMS_MS.1);
             self.platform.confirm = Some((accepted, self.now + self.trouble.late_ms.unwrap_or(takes)));
         }
@@ -366,6 +366,7 @@ impl<'a, E: Engine> Stage<'a, E> {
         }
         if self.lease_end().is_some_and(|at| at <= now) {
             self.falling_back = true;
+            self.happen(Happening::Doubt);
             self.weigh();
             self.tell(What::FellBack);
         }
