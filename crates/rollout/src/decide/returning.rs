@@ -14,12 +14,15 @@ impl<G: Guards> View<'_, G> {
     /// Never blocked: the good slot gets what it can carry now, and the rest as it grows.
     pub(super) fn back(&self, why: Why, keep: bool) -> Decision {
         let mut home = Target::rest(self.good, self.plan.limits.replicas);
+        let keep = keep && self.plan.ceiling == u16::MAX; // where there is room for one set only, it has to go
         if keep {
             home.size[self.side] = self.seen.set[self.side].desired;
         }
+        let in_force = self.seen.route.accepted == home.route && self.acked();
         match self.toward(&home, Mode::Home) {
             Move::Ask(write) => Decision::Ask(write),
-            Move::There if keep => self.keep(home.route.split),
+            // What is kept gets no traffic: it need not be healthy, it may be there because it is not.
+            Move::There | Move::Wait(WaitingOn::Ready(_)) if keep && in_force => self.keep(home.route.split),
             Move::There => self.end(self.status.rev[self.side], outcome_of(why), Some(why)),
             Move::Wait(on) => {
                 if let Some(route) = self.rescue(true) {
