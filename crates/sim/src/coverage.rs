@@ -166,6 +166,7 @@ words!(Asked of Person {
     Approve = Person::Approve,
     ApproveLate = Person::ApproveLate,
     Promote = Person::Promote,
+    PromoteLate = Person::PromoteLate,
     PromoteAll = Person::PromoteAll,
     Weight = Person::Weight(_),
 });
@@ -351,8 +352,9 @@ pub const NEVER: &[(&str, &str)] = &[
          due:Halted×Healthy due:Parked×Healthy",
     ),
     (
-        "nothing is stopped there: what a person parked keeps its size, and a halted release keeps all it has",
-        "due:Parked×Drain write:Halted×Stop write:Parked×Stop",
+        "nothing is stopped there: in the window both sets keep their size, what a person parked does too, and a halted \
+         release keeps all it has",
+        "due:Window×Drain due:Parked×Drain write:Halted×Stop write:Parked×Stop",
     ),
     (
         "a rollout that came to its end has no reason to go back; one that is not brought home any more was superseded",
