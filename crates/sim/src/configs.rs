@@ -238,6 +238,7 @@ pub fn quick() -> Vec<Config> {
     list.push(Config::new(Flow::OneByOne, 1, "drift", Env { drift: true, ..LIVING }));
     list.push(Config::new(Flow::InPlace, 1, "edits", Env { edits: 1, ..LIVING }));
     list.push(Config::new(Flow::Weights, 1, "edits", Env { edits: 1, ..LIVING }));
+    list.push(Config::new(Flow::Home, 1, "edits", Env { edits: 1, ..LIVING }));
     list.push(Config::new(Flow::OneByOne, 1, "edits", Env { edits: 1, ..LIVING }));
     let small = Env { undo: false, busy: false, stale_verdicts: false, ..LIVING };
     list.push(Config { rescale: &[2], ..Config::new(Flow::Weights, 1, "rescale", small) });

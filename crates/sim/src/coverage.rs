@@ -352,8 +352,8 @@ pub const NEVER: &[(&str, &str)] = &[
          due:Halted×Healthy due:Parked×Healthy",
     ),
     (
-        "nothing is stopped there: in the window both sets keep their size, what a person parked does too, and a halted \
-         release keeps all it has",
+        "nothing is stopped there: what a person parked keeps its size, a halted release keeps all it has, and both sets \
+         stay in the window",
         "due:Window×Drain due:Parked×Drain write:Halted×Stop write:Parked×Stop",
     ),
     (

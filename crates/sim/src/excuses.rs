@@ -84,10 +84,10 @@ pub fn all() -> Vec<Case> {
     let exact = Excuses::default();
     let old_views = Env { stale: true, ..ALONE };
     let edits = Env { edits: 1, late: true, people: &[crate::env::Person::Abort], ..Env::CALM };
-    let case = |name, subject: Subject, flow, replicas, env, rule, widened| Case {
+    let case = |name, subject: Subject, replicas, env, rule, widened| Case {
         name,
         subject: subject.alone(),
-        flow,
+        flow: w,
         replicas,
         env,
         rule,
@@ -95,60 +95,28 @@ pub fn all() -> Vec<Case> {
         excused: env,
     };
     let forward = || Subject::with::<NoReadyForward>("no readiness forwards");
+    let back = Subject::with::<NoReadyBack>("no readiness back");
+    let survivor = Subject::with::<NoSurvivor>("no survivor");
+    let cap = Subject::with::<NoCap>("no cap");
+    let drain = Subject::with::<NoDrain>("no drain");
     let bolder = Subject::twisted("bolder-after-a-loss", foreign::ours::bolder_after_a_loss);
     let edit = Subject::twisted("takes-an-edit-for-home", foreign::ours::takes_an_edit_for_home);
     let down = Env { down: true, ..Env::CALM };
+    let lenient = Case {
+        subject: Subject { name: "first-key-on-old-views", ..Subject::SOUND.alone() },
+        excused: Env { lenient: true, ..old_views },
+        ..case("lenient", Subject::SOUND, 1, old_views, Rule::RouteWrite, exact)
+    };
     vec![
-        case("debt is cut", bolder, w, 2, down, Rule::Capacity, Excuses { debt_stays: true, ..exact }),
-        case(
-            "debt of what was allowed",
-            forward(),
-            w,
-            1,
-            ALONE,
-            Rule::Capacity,
-            Excuses { owes_anything: true, ..exact },
-        ),
-        case("known", forward(), w, 1, ALONE, Rule::RouteWrite, Excuses { known: true, ..exact }),
-        case(
-            "no worse",
-            Subject::with::<NoReadyBack>("no readiness back"),
-            w,
-            1,
-            ALONE,
-            Rule::RouteWrite,
-            Excuses { no_worse: true, ..exact },
-        ),
-        case(
-            "unknown",
-            Subject::with::<NoSurvivor>("no survivor"),
-            w,
-            1,
-            ALONE,
-            Rule::Destruction,
-            Excuses { unknown: true, ..exact },
-        ),
-        case("share", Subject::with::<NoCap>("no cap"), w, 2, ALONE, Rule::Share, Excuses { share: true, ..exact }),
-        case("edited", edit, w, 1, edits, Rule::Destruction, Excuses { edited: true, ..exact }),
-        case(
-            "drained",
-            Subject::with::<NoDrain>("no drain"),
-            w,
-            1,
-            ALONE,
-            Rule::Drain,
-            Excuses { drained: true, ..exact },
-        ),
-        Case {
-            name: "lenient",
-            subject: Subject { name: "first-key-on-old-views", ..Subject::SOUND.alone() },
-            flow: w,
-            replicas: 1,
-            env: old_views,
-            rule: Rule::RouteWrite,
-            widened: exact,
-            excused: Env { lenient: true, ..old_views },
-        },
+        case("debt is cut", bolder, 2, down, Rule::Capacity, Excuses { debt_stays: true, ..exact }),
+        case("debt of what was allowed", forward(), 1, ALONE, Rule::Capacity, Excuses { owes_anything: true, ..exact }),
+        case("known", forward(), 1, ALONE, Rule::RouteWrite, Excuses { known: true, ..exact }),
+        case("no worse", back, 1, ALONE, Rule::RouteWrite, Excuses { no_worse: true, ..exact }),
+        case("unknown", survivor, 1, ALONE, Rule::Destruction, Excuses { unknown: true, ..exact }),
+        case("share", cap, 2, ALONE, Rule::Share, Excuses { share: true, ..exact }),
+        case("edited", edit, 1, edits, Rule::Destruction, Excuses { edited: true, ..exact }),
+        case("drained", drain, 1, ALONE, Rule::Drain, Excuses { drained: true, ..exact }),
+        lenient,
     ]
 }
 

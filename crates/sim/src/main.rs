@@ -3,13 +3,14 @@
 use serin_sim::admission;
 use serin_sim::arguments::{self, Arguments, USAGE, Verb, Writer};
 use serin_sim::check::{self, CheckReport, ConfigReport, Options, System};
+use serin_sim::configs::FLOWS;
 use serin_sim::mutants::{self, Mutant};
 use serin_sim::pins;
 use serin_sim::progress::Screen;
 use serin_sim::seeds::{self, Seeds};
 use serin_sim::simulator::Stats;
 use serin_sim::subject::Subject;
-use serin_sim::{sweep, trace};
+use serin_sim::{excuses, sweep, trace};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -153,8 +154,25 @@ fn mutants(args: &Arguments, list: &[Mutant]) -> (bool, String) {
     }
     let killed = verdicts.iter().filter(|verdict| verdict.is_killed()).count();
     let (total, outages) = (verdicts.len(), mutants::outages(chosen));
-    let keys = format!("mutants={total} killed={killed} survived={} outages={outages}", total - killed);
-    (killed == total && total > 0, keys)
+    let (exact, excuses) = if args.only.is_none() { excuses() } else { (true, String::new()) };
+    let keys = format!("mutants={total} killed={killed} survived={} outages={outages}{excuses}", total - killed);
+    (killed == total && total > 0 && exact, keys)
+}
+
+/// What the rules excuse: as much as the world takes, and no more.
+fn excuses() -> (bool, String) {
+    let verdicts: Vec<_> = excuses::all().iter().map(excuses::run).collect();
+    for verdict in &verdicts {
+        let how = if verdict.is_exact() { "as wide as it must be" } else { "NOT EXACT" };
+        eprintln!("allowance {:<24} {:>8} states  {how}", verdict.name, verdict.states);
+    }
+    let needless: Vec<_> = FLOWS.iter().filter_map(|flow| excuses::nothing_is_owed_for_nothing(*flow).err()).collect();
+    for state in &needless {
+        eprintln!("something is excused although nothing happened: {state}");
+    }
+    let exact = verdicts.iter().filter(|verdict| verdict.is_exact()).count();
+    let keys = format!(" excuses={} exact={exact} needless={}", verdicts.len(), needless.len());
+    (exact == verdicts.len() && needless.is_empty(), keys)
 }
 
 /// The story of one mutant on stdout.

@@ -170,6 +170,7 @@ impl Swarm {
             Happening::Down(..) => self.down,
             Happening::Sync(_) => self.sync,
             Happening::Forget(_) | Happening::Ack => self.ack,
+            Happening::Doubt => self.down,
             Happening::Lower(_) => self.lower,
             Happening::Drift(_) => self.drift,
             Happening::Edit(_) => self.edit,
@@ -365,6 +366,7 @@ fn count(world: &World, stats: &mut Stats, before: &State, after: &State, happen
         | Happening::Sync(_)
         | Happening::Forget(_)
         | Happening::Ack
+        | Happening::Doubt
         | Happening::Lower(_)
         | Happening::Drift(_)
         | Happening::Edit(_)

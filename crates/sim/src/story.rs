@@ -53,6 +53,7 @@ pub fn happening(world: &World, before: &State, happening: Happening) -> String 
         Happening::Idle(k, _) => format!("the open requests of an instance of {} end", slot(k)),
         Happening::Sync(k) => format!("the controller's view of {} catches up", slot(k)),
         Happening::Forget(id) => format!("no data plane applies [{}] any more", route(&world.route(id))),
+        Happening::Doubt => "a data plane does not apply the route for a while".to_owned(),
         Happening::Ack => "every data plane confirms the route".to_owned(),
         Happening::Lower(k) => format!("the autoscaler LOWERS {}", slot(k)),
         Happening::Drift(k) => format!("somebody gives {} ANOTHER REVISION", slot(k)),

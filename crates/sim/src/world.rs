@@ -44,6 +44,9 @@ pub enum Happening {
     Forget(u16),
     /// Every data plane has confirmed the accepted route.
     Ack,
+    /// Some data plane does not apply the accepted route for a while: it took the fallback by itself, or has not confirmed
+    /// yet that instances came or went.
+    Doubt,
     /// The autoscaler lowers a set.
     Lower(u8),
     /// Somebody gives a set a revision that nobody else knows.
@@ -411,6 +414,7 @@ impl World {
             Happening::Sync(k) => s.view[usize::from(k)] = View { set: s.set[usize::from(k)].seen(), fresh: true },
             Happening::Forget(id) => self.forget(&mut s, id),
             Happening::Ack => self.confirm(&mut s),
+            Happening::Doubt => s.late = true,
             Happening::Lower(k) => {
                 let set = &mut s.set[usize::from(k)];
                 (set.desired, set.scaled) = (set.desired - 1, true);
@@ -443,12 +447,7 @@ impl World {
                 self.restart(&mut s);
             }
             Happening::ZombieLands => self.land(&mut s, false),
-            Happening::ZombieSaves => {
-                if self.status(s.status).is_idle() {
-                    s.frozen = s.scale;
-                }
-                (s.status, s.zombie_save) = (s.zombie_save, 0);
-            }
+            Happening::ZombieSaves => self.save_late(&mut s),
             Happening::Somebody(write) => self.send(&mut s, write, &Choice::QUIET, 0)?,
             Happening::SomebodyBlind(write, blind) => self.send(&mut s, write, &Choice::QUIET, blind)?,
         }
@@ -492,6 +491,14 @@ impl World {
                 None => (s.broken != 0).then_some(()),
             },
         }
+    }
+
+    /// The save of a dead incarnation takes effect.
+    fn save_late(&self, s: &mut State) {
+        if self.status(s.status).is_idle() {
+            s.frozen = s.scale;
+        }
+        (s.status, s.zombie_save) = (s.zombie_save, 0);
     }
 
     /// A new process: it has seen nothing and fenced nothing.

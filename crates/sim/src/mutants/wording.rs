@@ -40,6 +40,7 @@ pub(super) fn happening(world: &World, before: &State, by: Happening) -> String 
         Happening::Forget(_)
         | Happening::Sync(_)
         | Happening::Pick
+        | Happening::Doubt
         | Happening::Edit(_)
         | Happening::Rescale(_)
         | Happening::RoundBlind(..)

@@ -139,6 +139,9 @@ impl World {
                     set.rev = rev.0 as u8;
                     set.change(|instance| instance.with_ready(false));
                 }
+                if changes && sound && !routed {
+                    self.owe(s); // somebody may have sent traffic there since the read
+                }
                 if routed { Some(Rule::Identity) } else { (!sound).then_some(Rule::Destruction) }
             }
         }

@@ -24,6 +24,9 @@ impl World {
         if self.can_pick(s) {
             out.push(Happening::Pick);
         }
+        if self.env.late && !s.late && s.accepted != 0 {
+            out.push(Happening::Doubt);
+        }
         if s.late {
             out.push(Happening::Ack);
             let older = s.older.iter().filter(|id| **id != 0);
