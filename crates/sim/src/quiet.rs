@@ -269,7 +269,7 @@ impl World {
             return matches!(from.phase, Phase::Settling { .. }); // the old set is gone; the new one is all there is
         }
         if let Phase::Parked { split, .. } = to.phase {
-            return self.may_stay_parked(mode, &from, end, split);
+            return self.may_stay_parked(mode, &from, end, &to, split);
         }
         if mode == Mode::NeverReady && !to.proven[to.good] {
             return matches!(to.phase, Phase::Idle); // nothing has ever served, and nothing can
@@ -315,15 +315,17 @@ impl World {
 
     /// Whether a release may end parked: a person left it so before, or an abort did, as the plan says, without traffic on
     /// the canary.
-    fn may_stay_parked(&self, mode: Mode, from: &Status, end: &State, split: Split) -> bool {
+    fn may_stay_parked(&self, mode: Mode, from: &Status, end: &State, to: &Status, split: Split) -> bool {
         let was = matches!(from.phase, Phase::Parked { .. });
         let aborted = mode == Mode::Abort
             || matches!(
                 from.phase,
                 Phase::Back { keep: true, .. } | Phase::Halted { from: Interrupted::Back { keep: true, .. } }
             );
-        let (good, n) = (from.good, self.plan_of(end).limits.replicas);
-        let kept = self.plan.on_abort == OnAbort::Park && split == Split::all(good, n) && self.alone(end, good);
+        let (good, n) = (to.good, self.plan_of(end).limits.replicas);
+        let free = matches!(from.phase, Phase::Idle | Phase::Settling { .. }); // another rollout may begin, and be given up
+        let kept = (free || good == from.good) && split == Split::all(good, n) && self.alone(end, good);
+        let kept = kept && self.plan.on_abort == OnAbort::Park;
         (was && self.env.people.contains(&Person::Park)) || ((was || aborted) && kept)
     }
 
