@@ -31,6 +31,8 @@ struct World {
     counted: Pair<Sample>,
     new: Option<Rev>,
     unreachable: bool,
+    /// The data plane applies the fallback, as the lease was not renewed.
+    falling_back: bool,
     /// Why it cannot run what it is asked about.
     refuses: Option<String>,
 }
@@ -51,6 +53,7 @@ impl Port {
             counted: Default::default(),
             new: None,
             unreachable: false,
+            falling_back: false,
             refuses: None,
         })))
     }
@@ -117,7 +120,8 @@ impl Router for Port {
         self.claimed(epoch)
     }
     async fn observe(&mut self) -> Result<RouteSeen, PortError> {
-        Ok(RouteSeen { accepted: self.0.borrow().route, acked: true, in_force: vec![] })
+        let world = self.0.borrow();
+        Ok(RouteSeen { accepted: world.route, acked: !world.falling_back, in_force: vec![] })
     }
     async fn orient(&mut self, _: Slot) {}
     async fn write(&mut self, route: Route, _: u64) -> Result<(), PortError> {
@@ -126,7 +130,8 @@ impl Router for Port {
         Ok(())
     }
     async fn renew(&mut self) -> Result<(), PortError> {
-        self.0.borrow_mut().renewed += 1;
+        let mut world = self.0.borrow_mut();
+        (world.renewed, world.falling_back) = (world.renewed + 1, false);
         Ok(())
     }
     fn describe(&self) -> RouterSeen {
@@ -295,6 +300,45 @@ async fn what_cannot_be_observed_is_not_acted_on_and_the_lease_is_not_renewed() 
     }
     assert_eq!((port.0.borrow().writes, port.0.borrow().renewed), before);
     port.0.borrow_mut().unreachable = false;
+    rest(&mut driver, &port).await;
+    assert_eq!(driver.status().unwrap().last.unwrap().outcome, Outcome::Succeeded);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_restarted_controller_that_only_waits_renews_the_lease() {
+    let (port, dir) = (Port::new(), tempfile::tempdir().unwrap());
+    let mut driver = serving(&port, dir.path()).await;
+    driver.deploy(&order(2, plan(true))).await.unwrap();
+    until(&mut driver, &port, "the gate", |d| {
+        d.snapshots().borrow().as_ref().is_some_and(|s| matches!(s.waiting, WaitingOn::Approval(_)))
+    })
+    .await;
+    assert!(port.0.borrow().route.lease);
+    let waits = *driver.status().unwrap();
+    drop(driver);
+    driver = self::driver(&port, dir.path());
+    let (writes, renewed, epoch) = (port.0.borrow().writes, port.0.borrow().renewed, port.0.borrow().epoch);
+    for round in 1..=3 {
+        assert!(matches!(driver.round().await.unwrap(), WaitingOn::Approval(_)));
+        assert_eq!(port.0.borrow().renewed, renewed + round, "the share is its own now, and it stays");
+    }
+    assert_eq!((*driver.status().unwrap(), port.0.borrow().writes), (waits, writes), "there was nothing else to do");
+    assert!(port.0.borrow().epoch > epoch, "it claimed the service before it renewed");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn while_the_proxy_is_on_its_fallback_a_step_is_not_accepted_and_the_lease_is_renewed() {
+    let (port, dir) = (Port::new(), tempfile::tempdir().unwrap());
+    let mut driver = serving(&port, dir.path()).await;
+    driver.deploy(&order(2, plan(false))).await.unwrap();
+    until(&mut driver, &port, "the first share", |d| d.status().unwrap().armed.bake).await;
+    let key = key(&driver);
+    (0..5).for_each(|_| port.second()); // it slept through the lease and the bake
+    port.0.borrow_mut().falling_back = true;
+    let renewed = port.0.borrow().renewed;
+    assert_eq!(driver.round().await.unwrap(), WaitingOn::Acknowledged);
+    assert_eq!((driver.status().unwrap().now(), port.0.borrow().renewed), (key, renewed + 1));
+    assert!(!port.0.borrow().falling_back, "a renewal ends the fallback");
     rest(&mut driver, &port).await;
     assert_eq!(driver.status().unwrap().last.unwrap().outcome, Outcome::Succeeded);
 }

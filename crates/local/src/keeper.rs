@@ -5,6 +5,7 @@ use crate::layout::Layout;
 use crate::member::{self, Badge, Member};
 use crate::order::{Order, Orders};
 use crate::proxy;
+use crate::surplus::{Claim, may_stop};
 use crate::table::{Content, InForce};
 use crate::told::Told;
 use serin_engine::{InstanceSeen, PortError, Revision, RouterSeen};
@@ -149,6 +150,7 @@ impl Keeper {
         proxy::ensure(&self.layout, &self.settings).map_err(|error| PortError::Failed(error.to_string()))?;
         self.ask_proxy().await?;
         self.bring_table().await?;
+        self.note_unrouted();
         self.stop_surplus();
         Ok(())
     }
@@ -236,12 +238,38 @@ impl Keeper {
         }
     }
 
-    /// The instances of a slot in the order in which they count: ready before unready, then the oldest first. A
-    /// `members` split takes them from the front, and what is too many goes from the end.
+    /// The instances of a slot in the order in which they count. First come those that stay, ready before unready, then
+    /// the oldest first: a `members` split takes them from the front. What is too many is at the end.
     fn ordered(&self, slot: Slot) -> Vec<&Member> {
-        let mut members: Vec<&Member> = self.of_slot(slot).filter(|member| !member.stopping).collect();
-        members.sort_by_key(|member| (!member.is_ready(), member.badge.turn));
-        members
+        let desired = self.orders.of(slot).desired;
+        let mut members: Vec<(Claim, &Member)> = self
+            .of_slot(slot)
+            .filter(|member| !member.stopping)
+            .map(|member| {
+                let (ready, named, busy) = (member.is_ready(), self.is_named(member), member.open > 0);
+                (Claim { ready, named, routed: false, busy, turn: member.badge.turn }, member)
+            })
+            .collect();
+        let place = |(claim, _): &(Claim, &Member)| (!claim.ready, claim.turn);
+        members.sort_by_key(|known| (!known.0.named, place(known)));
+        members.iter_mut().take(usize::from(self.routed(slot, desired))).for_each(|(claim, _)| claim.routed = true);
+        members.sort_by_key(|(claim, _)| claim.rank());
+        let kept = usize::from(desired).min(members.len());
+        members[..kept].sort_by_key(place);
+        members.into_iter().map(|(_, member)| member).collect()
+    }
+
+    /// Whether the table that the proxy accepted names it.
+    fn is_named(&self, member: &Member) -> bool {
+        let id = member.id();
+        let named = |report: &Report| report.instances.iter().any(|seen| seen.id == id && seen.slot.is_some());
+        self.report.as_ref().is_ok_and(named)
+    }
+
+    /// How many of `present` instances of a slot the splits in force reach; all, where nothing is known.
+    fn routed(&self, slot: Slot, present: u16) -> u16 {
+        let most = |seen: RouteSeen| seen.splits().map(|split| split.routed(slot, present)).max().unwrap_or(0);
+        self.route_seen().map_or(u16::MAX, most)
     }
 
     fn of_slot(&self, slot: Slot) -> impl Iterator<Item = &Member> {
@@ -294,8 +322,28 @@ impl Keeper {
         self.ask_proxy().await
     }
 
-    /// Stops what is too many, once the proxy has confirmed that it sends nothing there any more.
+    /// Notes since when no split in force has reached each instance, as every worker of the proxy goes by it.
+    fn note_unrouted(&mut self) {
+        let (Ok(report), Some((version, content))) = (&self.report, &self.applied) else { return };
+        let confirmed = report.acknowledged >= *version;
+        for member in self.members.values_mut() {
+            let (id, slot) = (member.id(), member.badge.slot);
+            let endpoints = &content.endpoints[slot];
+            let place = endpoints.iter().position(|endpoint| endpoint.id == id);
+            let within =
+                |place| content.route.splits().any(|s| place < usize::from(s.routed(slot, endpoints.len() as u16)));
+            if place.is_some_and(within) {
+                member.unrouted = None;
+            } else if confirmed {
+                member.unrouted.get_or_insert_with(Instant::now);
+            }
+        }
+    }
+
+    /// Stops what is too many, once the proxy has confirmed that it sends nothing there any more, and what is open there
+    /// has ended or has had its time.
     fn stop_surplus(&mut self) {
+        let (now, drain) = (Instant::now(), Duration::from_millis(self.settings.proxy.drain_ms));
         let Ok(report) = &self.report else { return };
         let confirmed = |(version, _): &&(u64, Content)| report.acknowledged >= *version;
         let Some((version, content)) = self.applied.as_ref().filter(confirmed) else { return };
@@ -307,6 +355,7 @@ impl Keeper {
                 let named = content.endpoints.iter().flatten().any(|endpoint| endpoint.id == id);
                 if let Some(member) = self.members.get_mut(&id)
                     && !named
+                    && may_stop(member.open, member.unrouted, drain, now)
                 {
                     match member.stop() {
                         Ok(()) => self.told.stopped(member, desired, *version),
@@ -324,9 +373,7 @@ impl Keeper {
         let ready = |member: &&&Member| member.is_ready() && self.confirmed.has(&member.id());
         let (total, kept) = (self.of_slot(slot).count(), usize::from(order.desired));
         let stay = ordered.iter().take(kept).filter(ready).count();
-        let routed = self
-            .route_seen()
-            .map_or(u16::MAX, |seen| seen.splits().map(|split| split.routed(slot, order.desired)).max().unwrap_or(0));
+        let routed = self.routed(slot, order.desired);
         let unrouted = ordered.iter().skip(usize::from(routed)).filter(|member| member.open > 0).count();
         SetSeen {
             rev: order.rev,

@@ -16,6 +16,7 @@ mod member;
 mod order;
 mod ports;
 mod proxy;
+mod surplus;
 mod table;
 mod told;
 

@@ -48,6 +48,8 @@ pub(crate) struct Member {
     state: Option<State>,
     /// Requests and tunnels that are open on it, as the proxy counts them.
     pub open: u64,
+    /// Since when no split that some worker of the proxy may go by has reached it, as far as this controller knows.
+    pub unrouted: Option<Instant>,
     /// It was told to stop.
     pub stopping: bool,
     /// It ran before this controller did, and until then at most nothing is known of its readiness.
@@ -79,7 +81,7 @@ impl Member {
         let (check, settings) = (health.check.clone(), health.settings);
         let health = monitor::spawn(Watched { instance: instance.clone(), address: Some(address), check, settings });
         let stopping = is_stopping(instance.dir());
-        Ok(Member { instance, badge, address, health, state: None, open: 0, stopping, learning: None })
+        Ok(Member { instance, badge, address, health, state: None, open: 0, unrouted: None, stopping, learning: None })
     }
 
     /// Looks at what its shim says.

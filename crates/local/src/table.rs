@@ -69,7 +69,9 @@ impl InForce {
     }
 
     /// The accepted route and all that may be in force. What the proxy accepted from an earlier controller is read from
-    /// its report.
+    /// its report. A worker that has fallen back to the fallback does not apply the split that was accepted: until all have
+    /// returned to it, it is not confirmed. (A slot whose instances refuse is another thing: its requests are answered by
+    /// the other one, and the split is in force.)
     pub fn seen(&self, report: &Report, asked: Option<Route>) -> RouteSeen {
         let reported = Route {
             split: report.split.map_or(Route::NOWHERE.split, from_proxy),
@@ -82,13 +84,15 @@ impl InForce {
             _ => reported,
         };
         let in_force = self.routes.iter().flat_map(|(_, route)| route.splits()).chain(reported.splits()).collect();
-        RouteSeen { accepted, acked: report.acknowledged == report.version, in_force }
+        let acked = report.acknowledged == report.version && report.falling_back.is_none();
+        RouteSeen { accepted, acked, in_force }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serin_proxy::protocol::{Circuit, FallingBack};
 
     fn endpoints(slot: usize, count: usize) -> Vec<Endpoint> {
         let address = |n: usize| ([127, 0, 0, 1], (9_000 + 100 * slot + n) as u16).into();
@@ -157,6 +161,22 @@ mod tests {
         assert!(seen.acked);
         assert!(seen.in_force.contains(&Split::all(0, 2)), "the fallback counts as in force");
         assert!(!seen.in_force.contains(&Split::share_to(1, 9_999)));
+    }
+
+    #[test]
+    fn a_split_is_not_confirmed_while_the_proxy_falls_back() {
+        let mut in_force = InForce::default();
+        in_force.accepted(1, leased(500));
+        in_force.acknowledged(1);
+        let applied = report(1, 1, leased(500));
+        let lapsed = Report { falling_back: Some(FallingBack::Lease), lease_left_ms: Some(0), ..applied.clone() };
+        let seen = in_force.seen(&lapsed, Some(leased(500)));
+        assert!(!seen.acked && seen.accepted == leased(500), "it is accepted still, and not applied");
+        let next = in_force.seen(&lapsed, None);
+        assert!(!next.acked && next.accepted == leased(500), "nor for the next controller");
+        let broken = Report { circuit: vec![Circuit { slot: 1, since_ms: 1, requests: 9 }], ..applied.clone() };
+        assert!(in_force.seen(&broken, Some(leased(500))).acked, "refusing instances are no other split");
+        assert!(in_force.seen(&applied, Some(leased(500))).acked);
     }
 
     #[test]

@@ -169,22 +169,24 @@ impl Control {
     fn look(&mut self) {
         self.acknowledged();
         let broken = [0, 1].map(|slot| self.hands.iter().any(|h| h.seen.front.broken_since[slot].load(Acquire) > 0));
-        self.facts.now(self.lapsed(boot_ms()), broken);
+        self.facts.now(self.falls_back(boot_ms()), broken);
         if self.facts.awaits_quiet() {
             self.facts.open(&self.registry.open(self.table.as_deref()));
         }
     }
 
-    /// Whether the fallback is in force because the lease was not renewed.
-    fn lapsed(&self, now: u64) -> bool {
-        let until = self.shared.lease_until.load(Acquire);
-        now >= until && self.table.as_ref().is_some_and(|table| table.fallback.is_some())
+    /// Whether the fallback is in force because the lease was not renewed. After a renewal it is so until the last worker
+    /// has seen it.
+    fn falls_back(&self, now: u64) -> bool {
+        let can = self.table.as_ref().is_some_and(|table| table.fallback.is_some() && table.lease_ms.is_some());
+        let lapsed = now >= self.shared.lease_until.load(Acquire);
+        can && (lapsed || self.hands.iter().any(|hand| hand.seen.falling_back.load(Acquire)))
     }
 
     fn report(&mut self) -> Report {
         let acknowledged = self.acknowledged();
         let (now, until) = (boot_ms(), self.shared.lease_until.load(Acquire));
-        let lapsed = self.lapsed(now);
+        let falls_back = self.falls_back(now);
         let table = self.table.as_deref();
         let fronts = || self.hands.iter().map(|h| &h.seen.front);
         let circuit = |slot: usize| {
@@ -204,7 +206,7 @@ impl Control {
             generation: table.map_or(0, |t| t.generation),
             split: table.map(|t| t.split),
             fallback: table.and_then(|t| t.fallback),
-            falling_back: lapsed.then_some(FallingBack::Lease),
+            falling_back: falls_back.then_some(FallingBack::Lease),
             lease_left_ms: (until != u64::MAX).then(|| until.saturating_sub(now)),
             circuit: (0..2).filter_map(circuit).collect(),
             held: fronts().map(held).sum(),

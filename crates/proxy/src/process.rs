@@ -147,7 +147,7 @@ fn prepare(sockets: Sockets, shared: &Arc<Shared>) -> (Vec<Hand>, Vec<Start>) {
     let mut starts = Vec::new();
     for listener in sockets.main {
         let (sender, orders) = mpsc::unbounded_channel();
-        let seen = Seen { version: Arc::default(), front: Arc::default() };
+        let seen = Seen { version: Arc::default(), falling_back: Arc::default(), front: Arc::default() };
         hands.push(Hand { orders: sender, seen: seen.clone() });
         starts.push(Start { listeners: vec![(Aim::Split, listener)], orders, shared: shared.clone(), seen, workers });
     }

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Release};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Release};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
@@ -42,6 +42,8 @@ pub(crate) enum Order {
 pub(crate) struct Seen {
     /// The version that this worker picks from; no picker holds an older one.
     pub(crate) version: Arc<AtomicU64>,
+    /// It applies the fallback, if its table has one: it saw the lease over, and has not seen it renewed.
+    pub(crate) falling_back: Arc<AtomicBool>,
     pub(crate) front: Arc<Front>,
 }
 
@@ -189,6 +191,7 @@ impl Worker {
         let lapsed = now >= self.shared.lease_until.load(Acquire);
         let lease = self.route.borrow().as_ref().and_then(|r| r.table.lease_ms);
         let unheard = now.saturating_sub(self.shared.heard.load(Acquire)) > lease.unwrap_or(UNHEARD_MS);
+        self.seen.falling_back.store(lapsed, Release);
         let changed = [self.falling_back.replace(lapsed) != lapsed, self.unheard.replace(unheard) != unheard];
         if changed.contains(&true) {
             self.opened.notify_waiters();

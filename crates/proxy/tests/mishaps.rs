@@ -221,6 +221,29 @@ fn a_lease_that_is_not_renewed_brings_the_fallback_and_a_renewal_ends_it() {
 }
 
 #[test]
+fn after_a_renewal_the_fallback_counts_until_the_last_worker_left_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut proxy = Proxy::start(dir.path(), 2);
+    let [a, b] = ["a", "b"].map(Backend::start);
+    let mut table = table(Split::Weighted([0, 10_000]), [&[a.address], &[b.address]]);
+    table.fallback = Some(ALL);
+    table.lease_ms = Some(800);
+    proxy.apply(&table);
+    let mut looked = 0;
+    for _ in 0..3 {
+        wait_for("the fallback", || (0..4).all(|_| Raw::connect(proxy.main).ask(&get("/name")).body == b"a"));
+        proxy.ask(async |c| c.renew(1, 1).await).expect("renewed");
+        wait_for("the split, by its own word", || proxy.report().falling_back.is_none());
+        let answers: Vec<_> = (0..8).map(|_| Raw::connect(proxy.main).ask(&get("/name")).body).collect();
+        if proxy.report().falling_back.is_none() {
+            assert!(answers.iter().all(|body| body == b"b"), "it said that it had returned to the split");
+            looked += 1;
+        }
+    }
+    assert!(looked > 0, "this machine is too slow for a lease of 800 ms");
+}
+
+#[test]
 fn every_phase_has_a_deadline() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut proxy = Proxy::start(dir.path(), 1);

@@ -49,7 +49,8 @@ pub fn decide_with<G: Guards>(plan: &Plan, status: &Status, seen: &Observation) 
         Phase::Parked { split, step, attempt } => view.parked(split, step, attempt),
     };
     let decision = view.with_drain_deadline(decision);
-    if G::CLAIM && !seen.claimed && !matches!(decision, Decision::Wait(_)) {
+    let leased = seen.route.accepted.lease; // only who has claimed the service may renew it, also while waiting
+    if G::CLAIM && !seen.claimed && (leased || !matches!(decision, Decision::Wait(_))) {
         return Decision::Ask(Write::Claim);
     }
     decision

@@ -1,5 +1,5 @@
-//! Flaws of the core that the model checker and the simulator found, each as the one decision in which it showed. The
-//! list with their cures is `docs/decisions/0001-flaws-found-by-the-checker.md`.
+//! Flaws of the core that the model checker, the simulator and others found, each as the one decision in which it showed.
+//! The list with their cures is `docs/decisions/0001-flaws-found-by-the-checker.md`.
 use serin_rollout::*;
 
 fn set(rev: u32, desired: u16, ready: u16) -> SetSeen {
@@ -47,6 +47,15 @@ fn retire() -> Phase {
     Phase::Settling { leg: Leg::Retire, step: 0, attempt: 0 }
 }
 
+/// The view after a restart, before the platform's answer has come.
+fn unseen() -> SetSeen {
+    SetSeen { fresh: false, ..SetSeen::EMPTY }
+}
+
+fn judged(step: u16, verdict: Verdict) -> Option<(StepKey, Verdict)> {
+    Some((StepKey { rollout: 1, step, attempt: 0 }, verdict))
+}
+
 fn route(decision: Decision) -> Route {
     match decision {
         Decision::Ask(Write::Route(route)) => route,
@@ -65,8 +74,7 @@ fn saved(decision: Decision) -> Status {
 fn traffic_is_not_asked_for_where_the_pin_is_not_seen_yet() {
     // After a restart the view of the good set has not come yet, and the canary is ready.
     let status = status(0, [1, 2], [true, false], step(0, false));
-    let unseen = SetSeen { fresh: false, rev: None, pinned: false, ..set(1, 0, 0) };
-    let o = seen([unseen, set(2, 1, 1)], Route::plain(Split::all(0, 1)));
+    let o = seen([unseen(), set(2, 1, 1)], Route::plain(Split::all(0, 1)));
     assert_eq!(decide(&plan(kept(), 1), &status, &o), Decision::Wait(WaitingOn::Ready(0)));
 }
 
@@ -212,9 +220,163 @@ fn an_unseen_set_takes_room() {
     // After a restart the view of the set that serves has not come yet; there is room for one only.
     let plan = plan(Preset::InPlace { after: checks() }, 1);
     let status = status(0, [1, 2], [true, false], step(0, false));
-    let unseen = SetSeen { fresh: false, rev: None, pinned: false, ..set(1, 0, 0) };
-    let o = seen([unseen, SetSeen::EMPTY], Route::plain(Split::all(0, 1)));
+    let o = seen([unseen(), SetSeen::EMPTY], Route::plain(Split::all(0, 1)));
     assert_eq!(decide(&plan, &status, &o), Decision::Wait(WaitingOn::Ready(0)));
+}
+
+#[test]
+fn a_set_that_is_asked_to_shrink_keeps_its_pin_while_it_is_routed() {
+    let limits = Limits { replicas: 2, floor: 2 };
+    let lower = |pin| Write::Resize { slot: 0, to: 1, rev: Rev(1), pin };
+    let mut o = seen([set(1, 2, 2), set(2, 1, 1)], Route::plain(Split::Members([1, 1])));
+    assert_eq!(permit(&limits, &o, &lower(false)), Err(Refusal::Unpinned(0)), "an autoscaler may stop the other one");
+    assert_eq!(permit(&limits, &o, &lower(true)), Ok(()));
+    o = seen([set(1, 2, 2), set(2, 2, 2)], Route::plain(Split::all(1, 2)));
+    assert_eq!(permit(&limits, &o, &lower(false)), Ok(()), "what nothing reaches needs no pin");
+}
+
+#[test]
+fn traffic_waits_for_a_view_of_what_it_goes_to() {
+    // Of two old instances one is enough. The old set's pin was seen before the own last write to it.
+    let plan = Plan::compile(&kept(), 2, 1, false).unwrap();
+    let status = status(0, [1, 2], [true, false], step(1, false));
+    let leased = Route { split: Split::Members([2, 1]), fallback: Some(Split::all(0, 2)), lease: true };
+    let mut o = seen([SetSeen { fresh: false, ..set(1, 2, 2) }, set(2, 1, 1)], leased);
+    let write = Write::Route(Route::plain(Split::Members([1, 1])));
+    assert_eq!(permit(&plan.limits, &o, &write), Err(Refusal::Unpinned(0)));
+    assert_eq!(decide(&plan, &status, &o), Decision::Wait(WaitingOn::Ready(0)), "both keys count alike");
+    o.set[0].fresh = true;
+    assert_eq!(permit(&plan.limits, &o, &write), Ok(()));
+    assert_eq!(route(decide(&plan, &status, &o)).split, Split::Members([1, 1]));
+}
+
+#[test]
+fn what_may_be_the_last_ready_instance_stays() {
+    // One of two old instances is being stopped, and the platform has not said which; the new set is dead.
+    let plan = plan(Preset::Direct, 1);
+    let mut o = seen([SetSeen { total: 2, ..set(1, 1, 1) }, set(2, 1, 0)], Route::plain(Split::all(1, 1)));
+    let stop = Write::Resize { slot: 0, to: 0, rev: Rev(1), pin: false };
+    let hold = Write::Route(Route::NOWHERE);
+    let status = status(1, [1, 2], [true, true], retire());
+    assert_eq!(permit(&plan.limits, &o, &stop), Err(Refusal::Floor));
+    assert_eq!(permit(&plan.limits, &o, &hold), Err(Refusal::Capacity), "it may still serve");
+    assert_eq!(decide(&plan, &status, &o), Decision::Wait(WaitingOn::Ready(1)), "both keys count alike");
+    (o.set[0].ready, o.set[0].healthy) = (0, 0);
+    assert_eq!(permit(&plan.limits, &o, &stop), Ok(()));
+    assert_eq!(permit(&plan.limits, &o, &hold), Ok(()));
+    assert_eq!(decide(&plan, &status, &o), Decision::Ask(stop), "nothing can be lost any more");
+}
+
+#[test]
+fn what_a_share_reaches_keeps_its_instances() {
+    // The service had two instances when the rollout began, and its plan keeps one.
+    let plan = plan(Preset::Weights(vec![WeightStep { weight: 5_000, accept: checks() }]), 1);
+    let leased = |split| Route { split, fallback: Some(Split::all(0, 1)), lease: true };
+    let mut o = seen([set(1, 2, 2), set(2, 1, 1)], leased(Split::share_to(1, 5_000)));
+    let at = status(0, [1, 2], [true, false], step(0, false));
+    assert_eq!(saved(decide(&plan, &at, &o)).phase, step(0, true), "the second one is no reason to wait");
+    o.route.accepted = leased(Split::all(1, 1));
+    let at = status(0, [1, 2], [true, false], step(1, false));
+    let lower = Write::Resize { slot: 0, to: 1, rev: Rev(1), pin: true };
+    assert_eq!(decide(&plan, &at, &o), Decision::Ask(lower), "it goes when the share has gone");
+}
+
+#[test]
+fn an_unseen_set_may_have_open_requests() {
+    let plan = plan(Preset::Direct, 1);
+    let status = status(1, [1, 2], [true, true], retire());
+    let mut o = seen([SetSeen { fresh: false, ..set(1, 1, 1) }, set(2, 1, 1)], Route::plain(Split::all(1, 1)));
+    let stop = Write::Resize { slot: 0, to: 0, rev: Rev(1), pin: false };
+    let rewrite = Write::Rewrite { slot: 0, rev: Rev(2) };
+    assert_eq!(permit(&plan.limits, &o, &stop), Err(Refusal::Busy(0)));
+    assert_eq!(permit(&plan.limits, &o, &rewrite), Err(Refusal::Busy(0)));
+    assert_eq!(decide(&plan, &status, &o), Decision::Wait(WaitingOn::Drained(0)), "both keys count alike");
+    o.set[0].fresh = true;
+    assert_eq!(permit(&plan.limits, &o, &rewrite), Ok(()));
+    assert_eq!(decide(&plan, &status, &o), Decision::Ask(stop), "it is seen to be idle");
+}
+
+#[test]
+fn where_there_is_room_for_one_the_old_set_had_to_go() {
+    // Somebody wrote the route to the slot that was emptied, and the new set is ready.
+    let plan = plan(Preset::InPlace { after: checks() }, 1);
+    let status = status(0, [1, 2], [true, false], step(0, false));
+    let o = seen([SetSeen::EMPTY, set(2, 1, 1)], Route::plain(Split::all(0, 1)));
+    let write = Route::plain(Split::all(1, 1));
+    assert_eq!(route(decide(&plan, &status, &o)), write);
+    assert_eq!(permit(&plan.limits, &o, &Write::Route(write)), Ok(()));
+}
+
+#[test]
+fn a_window_does_not_end_before_its_way_back_is_seen() {
+    // After a restart: the window is due, the analysis failed, and the view of the old set has not come yet.
+    let plan = plan(Preset::Direct, 1);
+    let status = status(1, [1, 2], [true, true], window());
+    let warm = Route { split: Split::all(1, 1), fallback: Some(Split::all(0, 1)), lease: false };
+    let mut o = seen([unseen(), set(2, 1, 1)], warm);
+    (o.due.window, o.verdict) = (true, judged(0, Verdict::Fail));
+    assert_eq!(decide(&plan, &status, &o), Decision::Wait(WaitingOn::Ready(0)));
+    o.set[0] = set(1, 1, 1);
+    let back = saved(decide(&plan, &status, &o));
+    assert_eq!((back.good, back.phase), (0, Phase::Back { why: Why::Verdict, keep: false }));
+}
+
+#[test]
+fn only_what_carried_everything_is_promoted() {
+    // A person gave the canary a share of its own in the last step, and the analysis passed.
+    let plan = plan(Preset::Weights(vec![WeightStep { weight: 5_000, accept: checks() }]), 1);
+    let home = Split::all(0, 1);
+    let shared = |share| Route { split: Split::share_to(1, share), fallback: Some(home), lease: true };
+    for (share, accepted) in [(0, Route::plain(home)), (2_500, shared(2_500)), (FULL, shared(FULL))] {
+        let at = InStep { reached: true, weight: Some(share), ..InStep::begin(1, 0) };
+        let mut o = seen([set(1, 1, 1), set(2, 1, 1)], accepted);
+        o.verdict = judged(1, Verdict::Pass);
+        let next = saved(decide(&plan, &status(0, [1, 2], [true, false], Phase::Step(at)), &o));
+        if share == FULL {
+            assert_eq!((next.good, next.phase), (1, Phase::Settling { leg: Leg::Window, step: 1, attempt: 0 }));
+        } else {
+            assert_eq!(next.phase, Phase::Step(InStep::begin(1, 1)), "the same step again, with the plan's target");
+        }
+    }
+}
+
+/// A service that rests in slot 0; its new revision serves in slot 1, and the old set has to become a copy.
+fn away() -> (Plan, Status, Observation) {
+    let plan = plan(Preset::Direct, 1).with_home(0, vec![]).unwrap();
+    let status = status(1, [1, 2], [true, true], window());
+    let mut o = seen([set(1, 1, 1), set(2, 1, 1)], Route::plain(Split::all(1, 1)));
+    o.due.window = true;
+    let home = saved(decide(&plan, &status, &o));
+    assert_eq!(home.phase, Phase::Settling { leg: Leg::Home, step: 0, attempt: 0 });
+    o.due = Timers::default();
+    (plan, home, o)
+}
+
+#[test]
+fn a_copy_that_is_refused_for_good_has_a_deadline() {
+    let (plan, status, mut o) = away();
+    assert!(status.armed.healthy, "the time of the copy begins with the way home, not with its first instance");
+    let rewrite = Decision::Ask(Write::Rewrite { slot: 0, rev: Rev(2) });
+    assert_eq!(decide(&plan, &status, &o), rewrite);
+    o.failed = Some(WriteError::Platform);
+    assert_eq!(decide(&plan, &status, &o), rewrite);
+    o.due.healthy = true;
+    let halted = Phase::Halted { from: Interrupted::Home { step: 0, attempt: 0 } };
+    assert_eq!(saved(decide(&plan, &status, &o)).phase, halted);
+}
+
+#[test]
+fn until_it_is_rewritten_the_old_set_is_the_way_back() {
+    let (plan, status, mut o) = away();
+    assert_eq!(decide(&plan, &status, &o), Decision::Ask(Write::Rewrite { slot: 0, rev: Rev(2) }));
+    let rewritten = seen([set(2, 1, 0), set(2, 1, 1)], o.route.accepted);
+    let noted = saved(decide(&plan, &status, &rewritten));
+    assert_eq!((noted.rev, noted.proven), ([Some(Rev(2)); 2], [false, true]), "it is a copy when it is seen as one");
+    (o.set[1].ready, o.set[1].healthy) = (0, 0);
+    let back = saved(decide(&plan, &status, &o));
+    assert_eq!((back.good, back.phase), (0, Phase::Back { why: Why::Unready, keep: false }));
+    (o.set[0].fresh, o.verdict) = (false, judged(0, Verdict::Fail));
+    assert_eq!(decide(&plan, &status, &o), Decision::Wait(WaitingOn::Ready(0)), "it may be rewritten already");
 }
 
 #[test]
@@ -226,4 +388,22 @@ fn a_halted_release_in_place_starts_the_good_set_where_there_is_room() {
     assert_eq!(decide(&plan, &status, &seen([SetSeen::EMPTY; 2], Route::NOWHERE)), grow);
     let o = seen([SetSeen::EMPTY, set(2, 1, 0)], Route::NOWHERE);
     assert!(matches!(decide(&plan, &status, &o), Decision::Wait(_)), "there is no room beside the other one");
+}
+
+#[test]
+fn a_lease_is_claimed_while_there_is_only_something_to_wait_for() {
+    // After a restart in the middle of a bake: whoever has not claimed the service may not renew the canary's lease.
+    let hold = Accept { bake_ms: Some(60_000), ..Accept::default() };
+    let plan = plan(Preset::Weights(vec![WeightStep { weight: 5_000, accept: hold }]), 1);
+    let mut at = status(0, [1, 2], [true, false], step(0, true));
+    at.armed.bake = true;
+    let leased = Route { split: Split::share_to(1, 5_000), fallback: Some(Split::all(0, 1)), lease: true };
+    let mut o = seen([set(1, 1, 1), set(2, 1, 1)], leased);
+    assert_eq!(decide(&plan, &at, &o), Decision::Wait(WaitingOn::Bake));
+    o.claimed = false;
+    assert_eq!(decide(&plan, &at, &o), Decision::Ask(Write::Claim));
+    let rest = status(0, [2, 0], [true, false], Phase::Idle);
+    o = seen([set(2, 1, 1), SetSeen::EMPTY], Route::plain(Split::all(0, 1)));
+    (o.claimed, o.set[0].pinned) = (false, false);
+    assert_eq!(decide(&plan, &rest, &o), Decision::Wait(WaitingOn::Nothing), "at rest nothing has to be fenced");
 }

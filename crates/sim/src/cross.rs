@@ -146,7 +146,7 @@ pub fn all(list: &[Config], threads: usize, screen: &Screen) -> Vec<Compared> {
 mod tests {
     use super::*;
     use crate::configs::FLOWS;
-    use crate::mutants::NoReadyForward;
+    use crate::mutants::guards::NoReadyForward;
 
     fn config(name: &str) -> Config {
         configs::quick().into_iter().find(|config| config.name == name).expect("it is in the list")

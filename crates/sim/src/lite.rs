@@ -207,7 +207,7 @@ mod tests {
     use super::*;
     use crate::configs::{self, Config, Flow};
     use crate::env::Env;
-    use crate::mutants::NoReadyForward;
+    use crate::mutants::guards::NoReadyForward;
     use crate::subject::Subject;
 
     fn config(name: &str) -> Config {

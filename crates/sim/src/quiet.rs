@@ -6,7 +6,8 @@ use crate::invariants;
 use crate::state::{Instance, Set, State};
 use crate::world::{Happening, World};
 use serin_rollout::{
-    FULL, Interrupted, Leg, Limits, OnAbort, Outcome, Phase, Rev, Route, Split, Status, Timer, Verdict, Write, other,
+    FULL, Interrupted, Leg, Limits, OnAbort, Outcome, Phase, Rev, Route, Split, Status, StepKey, Timer, Verdict, Write,
+    other,
 };
 
 /// How the quiet world behaves.
@@ -360,7 +361,8 @@ impl World {
 
     /// While the old set is warm, a failed verdict, a person and a dead new set lead back to it.
     fn returns(&self, mode: Mode, start: &State, from: &Status, to: &Status) -> bool {
-        let Phase::Settling { leg: Leg::Window, .. } = from.phase else { return true };
+        let Phase::Settling { leg: Leg::Window, step, .. } = from.phase else { return true };
+        let accepted = step == StepKey::NONE; // out of a halt, by a person who knew what had been asked for
         let Limits { replicas: n, floor } = *self.limits(start);
         let set = |slot: usize| &start.set[slot];
         let (good, side) = (from.good, other(from.good));
@@ -368,6 +370,7 @@ impl World {
         let wanted = from.rev[good] == Some(Rev(u32::from(start.wanted)));
         let calm = wanted && start.flight.write == 0 && start.zombie.write == 0 && start.zombie_save == 0;
         match mode {
+            Mode::Abort if accepted => true,
             Mode::Fail | Mode::Abort => !calm || to.rev[to.good] == from.rev[side],
             Mode::NeverReady => !(calm && dead) || to.rev[to.good] == from.rev[side],
             Mode::Pass | Mode::Frozen | Mode::Refused | Mode::CopyFails | Mode::CopyCorrected => true,

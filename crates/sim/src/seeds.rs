@@ -130,7 +130,7 @@ fn progress(done: u64, of: u64, spent: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mutants::NoPermit;
+    use crate::mutants::guards::NoPermit;
 
     fn outcome(subject: Subject, first: u64, count: u64, threads: usize) -> Outcome {
         run(subject, Seeds { first, count, threads }, &Screen::default())

@@ -361,7 +361,10 @@ mod tests {
         assert!(size_of::<State>() <= 100, "{}", size_of::<State>());
         let (up, down) = (Instance::default().with_ready(true), Instance::default());
         let [mut a, mut b] = [Set::default(); 2];
-        (a.add(up), a.add(down), b.add(down), b.add(up));
+        a.add(up);
+        a.add(down);
+        b.add(down);
+        b.add(up);
         assert_eq!(a, b);
         assert!(a.remove(1).is_ready());
         assert_eq!((a.total(), a.ready()), (1, 0));

@@ -1,6 +1,7 @@
 //! `show dead-man`: a canary has half of the traffic when the controller is killed. The proxy returns by itself to what
 //! is proven once the lease is over; that is the stable version, or, while a broken stable keeps the release halted,
-//! the canary itself. Nothing is lost, and the next controller takes the release up where it was.
+//! the canary itself. Nothing is lost, and the next controller takes the release up where it was: the canary has its
+//! share again, and keeps it although there is nothing to do but to wait.
 
 use crate::json::Value;
 use crate::parts::podinfo;
@@ -75,14 +76,19 @@ impl Show {
         }
         let (fell, took) = (now_ms(), killed.elapsed().as_secs_f64());
         self.slowest = self.slowest.max((took * 100.0).round() / 100.0);
-        std::thread::sleep(Duration::from_secs(2 * LEASE));
+        std::thread::sleep(Duration::from_secs(LEASE) + SLACK);
         let back = now_ms();
         self.stage.serve()?;
         self.stage.wait("the split is back", PATIENCE, at_gate)?;
-        if !self.fallback()?.is_empty() {
-            return fail(format!("the proxy still falls back: {}", self.stage.report()?));
-        }
         let again = now_ms();
+        // It stays: the next controller only waits for a person, and renews the lease as it does.
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_secs(LEASE) + SLACK {
+            if !self.fallback()?.is_empty() {
+                return fail(format!("the proxy falls back under the next controller: {}", self.stage.report()?));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
         self.promote(&mut deploy)?;
         let held = self.stage.counters()?.since(&counters).held;
         if held > 0 {

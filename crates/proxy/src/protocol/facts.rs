@@ -17,7 +17,7 @@ pub struct Report {
     pub split: Option<Split>,
     /// The fallback of the accepted table.
     pub fallback: Option<Split>,
-    /// Why the fallback is in force now instead of the split.
+    /// Why the fallback is in force now instead of the split, in any worker.
     pub falling_back: Option<FallingBack>,
     /// How long the lease still holds, in milliseconds; nothing without a lease.
     pub lease_left_ms: Option<u64>,

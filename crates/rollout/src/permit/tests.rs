@@ -151,6 +151,9 @@ fn a_rewrite_needs_an_unrouted_set_and_a_whole_other_one() {
     assert_eq!(permit(&LIMITS, &o, &rewrite), Err(Refusal::Busy(0)), "somebody is still served by it");
     o.due.drain = true;
     assert_eq!(permit(&LIMITS, &o, &rewrite), Ok(()));
+    let mut o = seen([set(1, 2), set(2, 2)], Split::all(1, 2));
+    o.set[0].fresh = false;
+    assert_eq!(permit(&LIMITS, &o, &rewrite), Err(Refusal::Busy(0)), "unknown is not idle");
     let o = seen([set(1, 2), set(2, 2)], Split::share_to(1, FULL - 1));
     assert_eq!(permit(&LIMITS, &o, &rewrite), Err(Refusal::Routed(0)));
 }

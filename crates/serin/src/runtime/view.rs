@@ -115,8 +115,10 @@ pub(super) fn reason(snapshot: &Snapshot, on: WaitingOn) -> (&'static str, Strin
     match on {
         WaitingOn::Nothing => plain("trouble", "", None),
         // Instances count only once the proxy has confirmed them: until then it is the proxy that is waited for.
-        WaitingOn::Acknowledged => plain("acknowledged", CONFIRM, None),
-        WaitingOn::Ready(_) | WaitingOn::Good(_) if !snapshot.seen.route.acked => plain("acknowledged", CONFIRM, None),
+        WaitingOn::Acknowledged => ("acknowledged", unconfirmed(snapshot), None),
+        WaitingOn::Ready(_) | WaitingOn::Good(_) if !snapshot.seen.route.acked => {
+            ("acknowledged", unconfirmed(snapshot), None)
+        }
         // What this controller has not looked at yet may serve as well as ever.
         WaitingOn::Ready(slot) | WaitingOn::Drained(slot) if !snapshot.seen.set[slot].fresh => {
             plain(Waiting::LOOKING, "a first look at every instance since the controller began", None)
@@ -175,7 +177,15 @@ pub(super) fn reason(snapshot: &Snapshot, on: WaitingOn) -> (&'static str, Strin
     }
 }
 
-const CONFIRM: &str = "the proxy to confirm the route";
+/// Why the route counts as not confirmed.
+fn unconfirmed(snapshot: &Snapshot) -> String {
+    match &snapshot.router.falling_back {
+        Some(why) => {
+            format!("the proxy to leave the fallback, which it took because {why}, and to apply the split again")
+        }
+        None => "the proxy to confirm the route".to_owned(),
+    }
+}
 
 /// What the second key says no to.
 pub(super) fn refusal(why: Refusal, track: impl Fn(Slot) -> &'static str) -> String {

@@ -1,3 +1,4 @@
+//! That every report is told once, that names are found, and that no mutant dies for the wrong reason.
 use super::{Caught, NOT_HERE, all, distance, find, outages, run};
 use std::collections::{BTreeMap, BTreeSet};
 

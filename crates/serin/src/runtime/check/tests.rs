@@ -2,7 +2,7 @@
 use super::*;
 use crate::cli::Paint;
 use crate::config::{Overrides, load, parse};
-use serin_sim::mutants::{NoAck, NoVerdict};
+use serin_sim::mutants::guards::{NoAck, NoVerdict};
 use std::path::Path;
 
 /// Enough for every class but the third version, whose search is cut.

@@ -6,7 +6,7 @@ use crate::cli::{Output, Paint, Terminal};
 use crate::config::{Loaded, Overrides, load, parse, quantity::Time};
 use serin_rollout::{Outcome, Why};
 use serin_sim::invariants::Rule;
-use serin_sim::mutants::NoVerdict;
+use serin_sim::mutants::guards::NoVerdict;
 use serin_sim::play::{Fault, Strike, Track};
 use std::path::Path;
 
