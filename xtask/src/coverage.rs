@@ -83,7 +83,7 @@ fn build(run: &mut Run, target: &Path) -> Result<PathBuf, Stop> {
 
 /// Runs it, in parts at once, and adds up what the parts counted.
 fn count(run: &mut Run, program: &Path) -> Result<Counters, Stop> {
-    let seeds = if run.is_long() { 20_000 } else { 2_000 };
+    let seeds = if run.is_long() { 50_000 } else { 5_000 };
     let mut parts: Vec<(Process, PathBuf)> = vec![];
     for part in 0..PROCESSES {
         let file = run.scratch().join(format!("part-{part}.profraw"));

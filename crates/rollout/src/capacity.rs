@@ -1,5 +1,5 @@
 //! What a number of ready instances can carry. Both keys, [`crate::decide`] and [`crate::permit`], count with this.
-use crate::observation::{Observation, SetSeen};
+use crate::observation::SetSeen;
 use crate::split::{Bp, FULL, Pair, Split};
 
 /// Instances needed for `share` of the traffic when `floor` instances carry all of it: rounded up, and at least one for
@@ -28,11 +28,6 @@ pub fn usable_of(set: &SetSeen) -> u16 {
 /// count as there: it may create them and then stop others.
 pub fn usable_after(set: &SetSeen, to: u16) -> u16 {
     if set.fresh { set.ready.saturating_sub(set.present().saturating_sub(to)) } else { 0 }
-}
-
-/// [`usable_of`] for both slots.
-pub fn usable(seen: &Observation) -> Pair<u16> {
-    [usable_of(&seen.set[0]), usable_of(&seen.set[1])]
 }
 
 /// Whether `usable` instances carry the whole of `split` when `floor` instances carry all traffic. A split that routes

@@ -25,7 +25,7 @@ mod split;
 mod status;
 mod waiting;
 
-pub use capacity::{usable, usable_of};
+pub use capacity::usable_of;
 pub use decide::{Decision, decide, decide_with};
 pub use event::Event;
 pub use guards::{Guards, Sound};

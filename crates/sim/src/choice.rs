@@ -66,6 +66,7 @@ impl Choice {
             Some(Person::Approve) => intent.approved = key,
             Some(Person::ApproveLate) => intent.approved = key.map(past),
             Some(Person::Promote) => intent.promote = key.map(|key| (key, false)),
+            Some(Person::PromoteLate) => intent.promote = key.map(|key| (past(key), false)),
             Some(Person::PromoteAll) => intent.promote = key.map(|key| (key, true)),
             Some(Person::Weight(share)) => intent.weight = key.map(|key| (key, share)),
         }
@@ -128,6 +129,7 @@ fn meets_verdicts(person: Option<Person>) -> bool {
             | Person::Resume
             | Person::Retry
             | Person::Promote
+            | Person::PromoteLate
             | Person::PromoteAll
             | Person::Weight(_),
         ) => false,

@@ -4,7 +4,7 @@ use crate::env::{Env, Person};
 use crate::state::State;
 use crate::subject::Subject;
 use crate::world::World;
-use serin_rollout::{Accept, Kind, Plan, Preset, WeightStep};
+use serin_rollout::{Accept, Kind, OnAbort, Plan, Preset, WeightStep};
 
 /// A strategy to check.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,6 +27,9 @@ pub enum Flow {
     InPlace,
     /// Half of the traffic, then everything; then the promoted revision is copied home, and the traffic follows by halves.
     Home,
+    /// An extra instance that stays beside all the others; then the promoted revision is copied home, and the traffic
+    /// follows at once.
+    KeptHome,
 }
 
 impl Flow {
@@ -40,7 +43,9 @@ impl Flow {
             Flow::Weights | Flow::Home => Preset::Weights(vec![step(5_000, checks)]),
             Flow::ThreeWeights => Preset::Weights(vec![step(2_500, checks), step(5_000, checks)]),
             Flow::BlueGreen => Preset::BlueGreen { before: Accept::default(), after: checks },
-            Flow::Kept => Preset::CanaryKept { one_by_one: false, first: checks, each: Accept::default() },
+            Flow::Kept | Flow::KeptHome => {
+                Preset::CanaryKept { one_by_one: false, first: checks, each: Accept::default() }
+            }
             Flow::OneByOne => Preset::CanaryKept { one_by_one: true, first: checks, each: Accept::default() },
             Flow::Manual => Preset::Weights(vec![step(5_000, all)]),
             Flow::InPlace => Preset::InPlace { after: checks },
@@ -54,11 +59,19 @@ impl Flow {
     pub fn plan(self, replicas: u16, missing: u16) -> Plan {
         let possible = "the list holds possible plans only";
         let plan = Plan::compile(&self.preset(), replicas, missing, self == Flow::InPlace).expect(possible);
-        if self == Flow::Home {
-            let plan = plan.with_home(0, vec![5_000]).expect(possible);
-            return Plan { window: false, ..plan };
-        }
-        plan
+        let shares = match self {
+            Flow::Home => vec![5_000],
+            Flow::KeptHome => vec![],
+            Flow::Direct
+            | Flow::Weights
+            | Flow::ThreeWeights
+            | Flow::BlueGreen
+            | Flow::Kept
+            | Flow::OneByOne
+            | Flow::Manual
+            | Flow::InPlace => return plan,
+        };
+        Plan { window: false, ..plan.with_home(0, shares).expect(possible) }
     }
 
     /// Its name.
@@ -73,6 +86,7 @@ impl Flow {
             Flow::Manual => "manual",
             Flow::InPlace => "in-place",
             Flow::Home => "home",
+            Flow::KeptHome => "kept-home",
         }
     }
 }
@@ -100,6 +114,8 @@ pub struct Config {
     pub replicas: u16,
     /// How many of them may be missing.
     pub missing: u16,
+    /// What becomes of the canary when somebody gives the rollout up.
+    pub on_abort: OnAbort,
     /// The numbers of instances that people change to, one after the other, at any time.
     pub rescale: &'static [u16],
     /// The faults.
@@ -120,6 +136,7 @@ impl Config {
             flow,
             replicas,
             missing: 0,
+            on_abort: OnAbort::Retire,
             rescale: &[],
             env,
             from_nothing: false,
@@ -131,8 +148,8 @@ impl Config {
     /// The world.
     pub fn world(&self, subject: Subject) -> World {
         let subject = if self.alone { subject.alone() } else { subject };
-        let others = self.rescale.iter().map(|replicas| self.flow.plan(*replicas, self.missing));
-        World::new(subject, self.flow.plan(self.replicas, self.missing), self.env).rescaled(others)
+        let plan = |replicas: u16| Plan { on_abort: self.on_abort, ..self.flow.plan(replicas, self.missing) };
+        World::new(subject, plan(self.replicas), self.env).rescaled(self.rescale.iter().map(|size| plan(*size)))
     }
 
     /// Its beginning.
@@ -163,6 +180,7 @@ const EVERYBODY: &[Person] = &[
     Person::Abort,
     Person::Rollback,
     Person::Promote,
+    Person::PromoteLate,
     Person::PromoteAll,
     Person::Weight(2_500),
     Person::Weight(0),
@@ -205,6 +223,9 @@ pub fn quick() -> Vec<Config> {
     list.push(Config::new(Flow::Weights, 1, "people-deaths", Env { crash: true, down: false, ..PEOPLE }));
     list.push(Config { alone: true, ..Config::new(Flow::Weights, 1, "first-key-alone", ALONE) });
     list.push(Config::new(Flow::Manual, 1, "living", LIVING));
+    let parks = Env { people: &[Person::Abort, Person::Retire, Person::Resume], ..LIVING };
+    list.push(Config { on_abort: OnAbort::Park, ..Config::new(Flow::Weights, 1, "parks", parks) });
+    list.push(Config::new(Flow::KeptHome, 1, "living", LIVING));
     list.push(Config::new(Flow::InPlace, 1, "living", LIVING));
     list.push(Config::new(Flow::InPlace, 1, "mortal", MORTAL));
     list.push(Config::new(Flow::ThreeWeights, 2, "living", Env { undo: false, busy: false, ..LIVING }));

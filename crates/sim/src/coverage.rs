@@ -166,6 +166,7 @@ words!(Asked of Person {
     Approve = Person::Approve,
     ApproveLate = Person::ApproveLate,
     Promote = Person::Promote,
+    PromoteLate = Person::PromoteLate,
     PromoteAll = Person::PromoteAll,
     Weight = Person::Weight(_),
 });

@@ -25,6 +25,8 @@ pub enum Person {
     ApproveLate,
     /// Skip the present step's acceptance.
     Promote,
+    /// Skip the acceptance of a step that is over.
+    PromoteLate,
     /// Skip every acceptance.
     PromoteAll,
     /// Another share for the present step.

@@ -6,7 +6,8 @@ use crate::invariants;
 use crate::state::{Instance, Set, State};
 use crate::world::{Happening, World};
 use serin_rollout::{
-    FULL, Interrupted, Leg, Limits, Outcome, Phase, Rev, Route, Split, Status, StepKey, Timer, Verdict, Write, other,
+    FULL, Interrupted, Leg, Limits, OnAbort, Outcome, Phase, Rev, Route, Split, Status, StepKey, Timer, Verdict, Write,
+    other,
 };
 
 /// How the quiet world behaves.
@@ -64,7 +65,9 @@ impl Mode {
         match self {
             Mode::Pass => "passing verdicts in a healthy world end Succeeded on the wanted revision",
             Mode::Fail => "failing verdicts end Failed on the old revision, with the canary gone",
-            Mode::Abort => "an abort ends Aborted on the old revision, with the canary gone",
+            Mode::Abort => {
+                "an abort ends Aborted on the old revision, with the canary gone, or Parked without traffic where the plan says so"
+            }
             Mode::NeverReady => "a revision that never becomes ready ends on the old one, with the canary gone",
             Mode::Frozen => "no route that is allowed would serve more than the one in force",
             Mode::CopyFails => "a copy that never becomes ready leaves everything on the whole set that it was made of",
@@ -266,8 +269,8 @@ impl World {
         if mode == Mode::NeverReady && matches!(to.phase, Phase::Settling { .. }) {
             return matches!(from.phase, Phase::Settling { .. }); // the old set is gone; the new one is all there is
         }
-        if matches!(to.phase, Phase::Parked { .. }) {
-            return self.env.people.contains(&Person::Park);
+        if let Phase::Parked { split, .. } = to.phase {
+            return self.may_stay_parked(mode, &from, end, &to, split);
         }
         if mode == Mode::NeverReady && !to.proven[to.good] {
             return matches!(to.phase, Phase::Idle); // nothing has ever served, and nothing can
@@ -298,7 +301,8 @@ impl World {
                 on == from.rev[from.good] && outcome == Some(Outcome::Failed)
             }
             Mode::Abort if releasing || begins && from.proven[from.good] => {
-                on == from.rev[from.good] && outcome == Some(Outcome::Aborted)
+                let kept = self.plan.on_abort == OnAbort::Park && self.plan.ceiling == u16::MAX;
+                !kept && on == from.rev[from.good] && outcome == Some(Outcome::Aborted)
             }
             Mode::NeverReady if releasing && start.set[side].ready() == 0 && !believed => on == from.rev[from.good],
             Mode::Refused if self.must_grow(start, &from) || begins && from.proven[from.good] => {
@@ -308,6 +312,22 @@ impl World {
             Mode::CopyCorrected => weak || !(releasing || settled || begins) || on >= Some(wanted),
             Mode::Fail | Mode::Abort | Mode::NeverReady | Mode::Frozen | Mode::CopyFails => true,
         }
+    }
+
+    /// Whether a release may end parked: a person left it so before, or an abort did, as the plan says, without traffic on
+    /// the canary.
+    fn may_stay_parked(&self, mode: Mode, from: &Status, end: &State, to: &Status, split: Split) -> bool {
+        let was = matches!(from.phase, Phase::Parked { .. });
+        let aborted = mode == Mode::Abort
+            || matches!(
+                from.phase,
+                Phase::Back { keep: true, .. } | Phase::Halted { from: Interrupted::Back { keep: true, .. } }
+            );
+        let (good, n) = (to.good, self.plan_of(end).limits.replicas);
+        let free = matches!(from.phase, Phase::Idle | Phase::Settling { .. }); // another rollout may begin, and be given up
+        let kept = (free || good == from.good) && split == Split::all(good, n) && self.alone(end, good);
+        let kept = kept && self.plan.on_abort == OnAbort::Park;
+        (was && self.env.people.contains(&Person::Park)) || ((was || aborted) && kept)
     }
 
     /// The slot carries everything alone, whole and confirmed.

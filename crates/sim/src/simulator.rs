@@ -11,7 +11,7 @@ use crate::state::State;
 use crate::story;
 use crate::subject::Subject;
 use crate::world::{Happening, World};
-use serin_rollout::{Outcome, Phase, Plan, Timer, Timers, Verdict, Write};
+use serin_rollout::{OnAbort, Outcome, Phase, Plan, Timer, Timers, Verdict, Write};
 
 /// A small generator whose whole state is the seed (SplitMix64, Steele et al. 2014).
 #[derive(Clone, Copy, Debug)]
@@ -102,6 +102,7 @@ const PEOPLE: &[Person] = &[
     Person::Abort,
     Person::Rollback,
     Person::Promote,
+    Person::PromoteLate,
     Person::PromoteAll,
     Person::Weight(2_500),
     Person::Park,
@@ -282,6 +283,7 @@ pub fn draw(subject: Subject, random: &mut Random) -> Drawn {
         Flow::Manual,
         Flow::InPlace,
         Flow::Home,
+        Flow::KeptHome,
     ];
     let flow = flows[random.below(flows.len() as u32) as usize];
     let replicas = if flow == Flow::InPlace { 1 } else { SIZES[random.below(6) as usize] };
@@ -290,11 +292,12 @@ pub fn draw(subject: Subject, random: &mut Random) -> Drawn {
     let edits = if random.below(4) == 0 { 100 } else { 0 };
     let env = Env { revisions: 90, lazy: random.below(2) == 0, drift, edits, people: PEOPLE, ..Env::HARSH };
     let from_nothing = random.below(4) == 0;
+    let on_abort = if random.below(4) == 0 { OnAbort::Park } else { OnAbort::Retire };
     let setting = format!(
-        "{} R={replicas} missing={missing} from_nothing={from_nothing} drift={drift} edits={edits}",
+        "{} R={replicas} missing={missing} from_nothing={from_nothing} drift={drift} edits={edits} on_abort={on_abort:?}",
         flow.name()
     );
-    let world = World::new(subject, flow.plan(replicas, missing), env);
+    let world = World::new(subject, Plan { on_abort, ..flow.plan(replicas, missing) }, env);
     Drawn { flow, replicas, world, from_nothing, setting }
 }
 

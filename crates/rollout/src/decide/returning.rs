@@ -14,12 +14,15 @@ impl<G: Guards> View<'_, G> {
     /// Never blocked: the good slot gets what it can carry now, and the rest as it grows.
     pub(super) fn back(&self, why: Why, keep: bool) -> Decision {
         let mut home = Target::rest(self.good, self.plan.limits.replicas);
+        let keep = keep && self.plan.ceiling == u16::MAX; // where there is room for one set only, it has to go
         if keep {
             home.size[self.side] = self.seen.set[self.side].desired;
         }
+        let in_force = self.seen.route.accepted == home.route && self.acked();
         match self.toward(&home, Mode::Home) {
             Move::Ask(write) => Decision::Ask(write),
-            Move::There if keep => self.keep(home.route.split),
+            // What is kept gets no traffic: it need not be healthy, it may be there because it is not.
+            Move::There | Move::Wait(WaitingOn::Ready(_)) if keep && in_force => self.keep(home.route.split),
             Move::There => self.end(self.status.rev[self.side], outcome_of(why), Some(why)),
             Move::Wait(on) => {
                 if let Some(route) = self.rescue(true) {
@@ -40,15 +43,43 @@ impl<G: Guards> View<'_, G> {
         self.save(self.to_phase(phase, Armed::NONE), vec![Event::Parked(0)])
     }
 
-    /// What serves goes on serving. The good slot is kept at full size, nothing shrinks, and traffic moves only where
-    /// more of it is served.
+    /// What serves goes on serving, until the good slot is whole again, a person decides, or another revision is wanted.
     pub(super) fn halted(&self, from: Interrupted) -> Decision {
-        if let Interrupted::Home { step, attempt } = from {
-            return self.halted_home(step, attempt);
+        match from {
+            Interrupted::Step { step, attempt } => self.halted_step(step, attempt),
+            Interrupted::Back { why, keep } => self.halted_back(why, keep),
+            Interrupted::Home { step, attempt } => self.halted_home(step, attempt),
         }
-        if let Some(decision) = self.leave_halt(from) {
+    }
+
+    fn halted_step(&self, step: u16, attempt: u16) -> Decision {
+        if let Some(why) = self.gives_up() {
+            let keep = why == Why::Aborted && self.plan.on_abort == crate::OnAbort::Park;
+            let phase = Phase::Halted { from: Interrupted::Back { why, keep } };
+            return self.save(self.to_phase(phase, Armed::NONE), vec![Event::GoingBack(why)]);
+        }
+        if self.good_serves() {
+            let again = InStep::begin(step, attempt.saturating_add(1));
+            return self.enter(again, vec![Event::Recovered(self.good)]);
+        }
+        self.promote_what_serves().unwrap_or_else(|| self.hold(Why::Unready))
+    }
+
+    fn halted_back(&self, why: Why, keep: bool) -> Decision {
+        if self.good_serves() {
+            let armed = Armed { healthy: true, ..Armed::NONE };
+            return self.save(self.to_phase(Phase::Back { why, keep }, armed), vec![Event::Recovered(self.good)]);
+        }
+        if let Some(decision) = self.promote_what_serves() {
             return decision;
         }
+        let wanted = Some(self.seen.intent.wanted);
+        let corrected = wanted != self.status.rev[0] && wanted != self.status.rev[1];
+        if corrected && self.only_side_serves() { self.adopt(why) } else { self.hold(why) }
+    }
+
+    /// The good slot is kept at full size, nothing shrinks, and traffic moves only where more of it is served.
+    fn hold(&self, why: Why) -> Decision {
         let n = self.plan.limits.replicas;
         let (set, good) = (&self.seen.set[self.good], self.good);
         if (set.desired < n || !set.pinned)
@@ -59,10 +90,7 @@ impl<G: Guards> View<'_, G> {
         }
         match self.rescue(false) {
             Some(route) => Decision::Ask(Write::Route(route)),
-            None => Decision::Wait(WaitingOn::Good(match from {
-                Interrupted::Step { .. } | Interrupted::Home { .. } => Why::Unready,
-                Interrupted::Back { why, .. } => why,
-            })),
+            None => Decision::Wait(WaitingOn::Good(why)),
         }
     }
 
@@ -73,52 +101,26 @@ impl<G: Guards> View<'_, G> {
         self.plan.ceiling == u16::MAX || (a.fresh && b.fresh && most <= u32::from(self.plan.ceiling))
     }
 
-    fn leave_halt(&self, from: Interrupted) -> Option<Decision> {
-        if let Interrupted::Step { .. } = from
-            && let Some(why) = self.gives_up()
-        {
-            let keep = why == Why::Aborted && self.plan.on_abort == crate::OnAbort::Park;
-            let phase = Phase::Halted { from: Interrupted::Back { why, keep } };
-            return Some(self.save(self.to_phase(phase, Armed::NONE), vec![Event::GoingBack(why)]));
-        }
-        if self.fresh(self.good) && self.whole(self.good) {
-            return Some(self.recover(from));
-        }
-        let alone = !self.seen.route.reaches(self.good) && self.acked() && self.whole(self.side);
-        let drifted = self.seen.set[self.side].rev != self.status.rev[self.side];
-        if !alone || drifted {
-            return None;
-        }
-        let key = self.status.key()?;
-        if self.seen.intent.promote.is_some_and(|(named, rest)| rest && self.is_now(named)) {
-            return Some(self.commit(self.last_leg(self.side), key, vec![Event::Skipped(key, true)]));
-        }
-        let wanted = Some(self.seen.intent.wanted);
-        let corrected = wanted != self.status.rev[0] && wanted != self.status.rev[1];
-        corrected.then(|| self.adopt(from))
+    fn good_serves(&self) -> bool {
+        self.fresh(self.good) && self.whole(self.good)
     }
 
-    fn recover(&self, from: Interrupted) -> Decision {
-        let recovered = Event::Recovered(self.good);
-        match from {
-            Interrupted::Step { step, attempt } => {
-                let attempt = attempt.saturating_add(1);
-                self.enter(InStep::begin(step, attempt), vec![recovered])
-            }
-            Interrupted::Back { why, keep } => {
-                let armed = Armed { healthy: true, ..Armed::NONE };
-                self.save(self.to_phase(Phase::Back { why, keep }, armed), vec![recovered])
-            }
-            Interrupted::Home { step, attempt } => self.recover_home(step, attempt),
-        }
+    /// The other slot carries everything alone, with what it is meant to run.
+    fn only_side_serves(&self) -> bool {
+        let alone = !self.seen.route.reaches(self.good) && self.acked() && self.whole(self.side);
+        alone && self.seen.set[self.side].rev == self.status.rev[self.side]
+    }
+
+    /// A person promotes without any acceptance the revision that serves alone.
+    fn promote_what_serves(&self) -> Option<Decision> {
+        let key = self.status.now();
+        let asked = self.seen.intent.promote.is_some_and(|(named, rest)| rest && self.is_now(named));
+        let commit = || self.commit(self.last_leg(self.side), key, vec![Event::Skipped(key, true)]);
+        (asked && self.only_side_serves()).then(commit)
     }
 
     /// The set that serves becomes the good one, so that a corrected revision can be tried in the dead one's place.
-    fn adopt(&self, from: Interrupted) -> Decision {
-        let why = match from {
-            Interrupted::Step { .. } | Interrupted::Home { .. } => Why::Superseded,
-            Interrupted::Back { why, .. } => why,
-        };
+    fn adopt(&self, why: Why) -> Decision {
         let mut status = *self.status;
         status.good = self.side;
         status.proven = [true; 2];

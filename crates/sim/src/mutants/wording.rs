@@ -101,6 +101,7 @@ pub(super) fn asked(person: Person) -> String {
         Person::Approve => "approves the step",
         Person::ApproveLate => "approves a step that is over",
         Person::Promote => "skips the step's acceptance",
+        Person::PromoteLate => "promotes a step that is over",
         Person::PromoteAll => "promotes at once",
         Person::Weight(share) => return format!("gives the canary {}%", share / 100),
     };
