@@ -245,6 +245,7 @@ impl<E: Engine> Stage<'_, E> {
         }
         self.controller.silent_since = None;
         if std::mem::replace(&mut self.falling_back, false) {
+            self.confirm_soon();
             self.tell(What::Renewed);
         }
     }

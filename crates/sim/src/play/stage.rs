@@ -257,9 +257,15 @@ impl<'a, E: Engine> Stage<'a, E> {
         if seen.route.acked {
             (self.platform.confirm, self.applied) = (None, seen.route.accepted);
         } else if !self.falling_back && self.platform.confirm.is_none_or(|(id, _)| id != accepted) {
-            let takes = between(&mut self.random, CONFIRMS_MS.0, CONFIRMS_MS.1);
-            self.platform.confirm = Some((accepted, self.now + self.trouble.late_ms.unwrap_or(takes)));
+            self.confirm_soon();
         }
+    }
+
+    /// The data plane applies what it accepted, and will say so.
+    pub(super) fn confirm_soon(&mut self) {
+        let takes = between(&mut self.random, CONFIRMS_MS.0, CONFIRMS_MS.1);
+        let at = self.now + self.trouble.late_ms.unwrap_or(takes);
+        self.platform.confirm = Some((self.state.accepted, at));
     }
 
     /// The part of the traffic that what is ready can carry now.
