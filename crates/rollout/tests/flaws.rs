@@ -407,3 +407,38 @@ fn a_lease_is_claimed_while_there_is_only_something_to_wait_for() {
     (o.claimed, o.set[0].pinned) = (false, false);
     assert_eq!(decide(&plan, &rest, &o), Decision::Wait(WaitingOn::Nothing), "at rest nothing has to be fenced");
 }
+
+#[test]
+fn who_promotes_out_of_a_halt_is_not_undone_by_what_was_asked_for_before() {
+    // The old revision is wanted again and dead; a person took the canary instead.
+    let plan = plan(Preset::Weights(vec![WeightStep { weight: 5_000, accept: checks() }]), 2);
+    let promoted = Phase::Settling { leg: Leg::Window, step: StepKey::NONE, attempt: 0 };
+    let at = status(1, [1, 2], [true; 2], promoted);
+    let mut o = seen([set(1, 2, 0), set(2, 2, 2)], Route::plain(Split::all(1, 2)));
+    (o.intent.wanted, o.intent.abort) = (Rev(1), Some(1));
+    let next = saved(decide(&plan, &at, &o));
+    assert_eq!((next.good, next.phase), (1, Phase::Settling { leg: Leg::Retire, step: StepKey::NONE, attempt: 0 }));
+    o.set[0] = set(1, 2, 2);
+    o.intent = Intent { rollback: Some(1), ..Intent::of(Rev(2)) };
+    let window = status(1, [1, 2], [true; 2], window());
+    assert_eq!(saved(decide(&plan, &window, &o)).good, 0, "what is asked for after a promotion of its own counts");
+}
+
+#[test]
+fn an_abort_that_parks_does_not_wait_for_the_canary() {
+    let mut plan = plan(Preset::Weights(vec![WeightStep { weight: 5_000, accept: checks() }]), 1);
+    plan.on_abort = OnAbort::Park;
+    let at = status(0, [1, 2], [true, false], Phase::Back { why: Why::Aborted, keep: true });
+    let o = seen([set(1, 1, 1), set(2, 1, 0)], Route::plain(Split::all(0, 1)));
+    assert!(matches!(saved(decide(&plan, &at, &o)).phase, Phase::Parked { .. }));
+}
+
+#[test]
+fn where_there_is_room_for_one_nothing_is_parked() {
+    let mut plan = plan(Preset::InPlace { after: checks() }, 1);
+    plan.on_abort = OnAbort::Park;
+    let at = status(0, [1, 2], [true, false], Phase::Back { why: Why::Aborted, keep: true });
+    let mut o = seen([SetSeen::EMPTY, set(2, 1, 1)], Route::plain(Split::all(1, 1)));
+    o.intent.abort = Some(1);
+    assert_eq!(route(decide(&plan, &at, &o)), Route::NOWHERE, "the canary goes, so that the old one can come back");
+}
