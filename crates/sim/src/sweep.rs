@@ -7,7 +7,7 @@ use crate::state::State;
 use crate::story;
 use crate::subject::Subject;
 use crate::world::{Happening, World};
-use serin_rollout::Rev;
+use serin_rollout::{Phase, Rev};
 
 /// How the controller or its write dies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,7 +45,7 @@ pub struct Swept {
 /// Every strategy, at two sizes, promoted and rolled back; `progress` hears of each.
 pub fn sweep(sizes: &[u16], mut progress: impl FnMut(Flow, u16, Mode, &Swept)) -> Swept {
     let mut all = Swept::default();
-    let flows = FLOWS.into_iter().chain([Flow::ThreeWeights, Flow::Manual]);
+    let flows = FLOWS.into_iter().chain([Flow::ThreeWeights, Flow::Manual, Flow::InPlace, Flow::KeptHome]);
     for flow in flows {
         for size in sizes {
             for mode in [Mode::Pass, Mode::Fail] {
@@ -65,7 +65,7 @@ fn release(flow: Flow, size: u16, mode: Mode) -> Swept {
     let world = World::new(Subject::SOUND, flow.plan(size, 0), env);
     let mut swept = Swept::default();
     let mut state = State { wanted: 2, ..world.at_rest() };
-    while let Some((happening, next)) = world.quiet(&state, mode, Order::InstancesFirst) {
+    while let Some((happening, next)) = world.quiet(&state, now(&world, &state, mode), Order::InstancesFirst) {
         swept.actions += usize::from(matches!(happening, Happening::Round(_)));
         for death in deaths(&world, &state, happening, &next) {
             swept.cases += 1;
@@ -76,6 +76,23 @@ fn release(flow: Flow, size: u16, mode: Mode) -> Swept {
         state = next;
     }
     swept
+}
+
+/// A release that fails does so at its last step, when the canary has all that it will ever have.
+fn now(world: &World, state: &State, mode: Mode) -> Mode {
+    let status = world.status(state.status);
+    match status.phase {
+        Phase::Step(at) if mode == Mode::Fail => {
+            let last = usize::from(at.step) + 1 == world.plan.steps.len();
+            if last && at.reached { Mode::Fail } else { Mode::Pass }
+        }
+        Phase::Step(_)
+        | Phase::Idle
+        | Phase::Settling { .. }
+        | Phase::Back { .. }
+        | Phase::Halted { .. }
+        | Phase::Parked { .. } => mode,
+    }
 }
 
 fn deaths(world: &World, before: &State, happening: Happening, after: &State) -> Vec<Death> {
@@ -122,7 +139,9 @@ fn survive(
         let pending = if state.zombie_save != 0 { Happening::ZombieSaves } else { Happening::ZombieLands };
         let lands = due && (state.zombie_save != 0 || state.zombie.write != 0);
         let next = if lands { world.step(&state, pending).map(|next| (pending, next)) } else { None };
-        let Some((happening, next)) = next.or_else(|| world.quiet(&state, mode, Order::InstancesFirst)) else {
+        let Some((happening, next)) =
+            next.or_else(|| world.quiet(&state, now(world, &state, mode), Order::InstancesFirst))
+        else {
             return ends_well(world, &state, mode).then_some(()).ok_or_else(|| story::tell(world, &way));
         };
         state = next;
