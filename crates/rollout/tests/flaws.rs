@@ -416,6 +416,7 @@ fn who_promotes_out_of_a_halt_is_not_undone_by_what_was_asked_for_before() {
     let at = status(1, [1, 2], [true; 2], promoted);
     let mut o = seen([set(1, 2, 0), set(2, 2, 2)], Route::plain(Split::all(1, 2)));
     (o.intent.wanted, o.intent.abort) = (Rev(1), Some(1));
+    o.verdict = Some((StepKey { rollout: 1, step: StepKey::NONE, attempt: 0 }, Verdict::Fail));
     let next = saved(decide(&plan, &at, &o));
     assert_eq!((next.good, next.phase), (1, Phase::Settling { leg: Leg::Retire, step: StepKey::NONE, attempt: 0 }));
     o.set[0] = set(1, 2, 2);

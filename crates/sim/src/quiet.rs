@@ -324,7 +324,8 @@ impl World {
                 Phase::Back { keep: true, .. } | Phase::Halted { from: Interrupted::Back { keep: true, .. } }
             );
         let (good, n) = (to.good, self.plan_of(end).limits.replicas);
-        let free = matches!(from.phase, Phase::Idle | Phase::Settling { .. }); // another rollout may begin, and be given up
+        // another rollout may begin, and be given up; out of a halt against the set that was adopted
+        let free = matches!(from.phase, Phase::Idle | Phase::Settling { .. } | Phase::Halted { .. });
         let kept = (free || good == from.good) && split == Split::all(good, n) && self.alone(end, good);
         let kept = kept && self.plan.on_abort == OnAbort::Park;
         (was && self.env.people.contains(&Person::Park)) || ((was || aborted) && kept)
@@ -370,7 +371,7 @@ impl World {
         let wanted = from.rev[good] == Some(Rev(u32::from(start.wanted)));
         let calm = wanted && start.flight.write == 0 && start.zombie.write == 0 && start.zombie_save == 0;
         match mode {
-            Mode::Abort if accepted => true,
+            Mode::Fail | Mode::Abort if accepted => true,
             Mode::Fail | Mode::Abort => !calm || to.rev[to.good] == from.rev[side],
             Mode::NeverReady => !(calm && dead) || to.rev[to.good] == from.rev[side],
             Mode::Pass | Mode::Frozen | Mode::Refused | Mode::CopyFails | Mode::CopyCorrected => true,

@@ -64,12 +64,12 @@ impl<G: Guards> View<'_, G> {
             return None;
         }
         let intent = &self.seen.intent;
-        // who promoted it out of a halt knew what had been asked for before
+        // who promoted it out of a halt knew what had been asked for and found before
         let accepted = self.status.key().is_some_and(|key| key.step == StepKey::NONE);
         let back = Some(intent.wanted) == self.status.rev[self.side];
         if !accepted && (back || self.is_named(intent.rollback) || self.is_named(intent.abort)) {
             Some(Why::RolledBack)
-        } else if self.verdict() == Some(Verdict::Fail) && G::FAIL_ANYWHERE {
+        } else if !accepted && self.verdict() == Some(Verdict::Fail) && G::FAIL_ANYWHERE {
             Some(Why::Verdict)
         } else if self.new_is_down() {
             Some(Why::Unready)

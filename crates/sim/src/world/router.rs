@@ -140,6 +140,9 @@ impl World {
         let set = &mut s.set[slot];
         let gone = set.remove(at);
         let excused = set.scaled;
+        if excused && gone.is_ready() {
+            s.debt[slot] += 1; // the autoscaler took it
+        }
         if gone.sent() != 0 && !excused {
             s.broken = Rule::Destruction as u8;
         } else if gone.is_open() && !excused && !set.drained {
