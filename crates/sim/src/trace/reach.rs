@@ -25,7 +25,7 @@ pub struct Reach {
 /// What a look shows, in the world's terms: where instances that go are counted as ready or not is left out.
 #[derive(PartialEq, Eq, Hash, Clone, Debug)]
 struct Shown {
-    sets: [(u8, u8, u8, u8, bool, bool); 2],
+    sets: [(u8, u8, u8, u8, bool); 2],
     late: bool,
     accepted: u16,
 }
@@ -61,11 +61,12 @@ fn shown(world: &World, look: &Look) -> Shown {
 }
 
 /// What can be compared of a set: its readiness only where the view is fresh, and its revision only where there is
-/// anything.
-fn view(set: &Seen, fresh: bool) -> (u8, u8, u8, u8, bool, bool) {
+/// anything. Open requests are not compared: a real instance that is not ready may still work at some, and one of the
+/// world's does not. That they begin only where traffic was lost is a rule of its own.
+fn view(set: &Seen, fresh: bool) -> (u8, u8, u8, u8, bool) {
     let rev = if set.total() + set.desired == 0 { 0 } else { set.rev };
     let usable = if fresh { set.usable() } else { u8::MAX };
-    (rev, set.desired, set.total(), usable, set.pinned && rev != 0, set.busy > 0)
+    (rev, set.desired, set.total(), usable, set.pinned && rev != 0)
 }
 
 /// The states that the older look may stand for.
