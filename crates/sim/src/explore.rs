@@ -23,7 +23,7 @@ pub struct Class {
 const LIVING: Env = Env { stale: false, crash: false, zombie: false, revisions: 2, ..Env::HARSH };
 
 /// What people may ask for, at any moment.
-const EVERYBODY: &[Person] = &[
+pub(crate) const EVERYBODY: &[Person] = &[
     Person::Abort,
     Person::Rollback,
     Person::Promote,

@@ -4,7 +4,8 @@ use super::draw::{self, Known};
 use crate::bfs;
 use crate::choice::Choice;
 use crate::configs::Flow;
-use crate::env::{Env, Person};
+use crate::env::Env;
+use crate::explore::EVERYBODY;
 use crate::simulator::Random;
 use crate::state::State;
 use crate::subject::Subject;
@@ -57,20 +58,6 @@ pub struct Reached {
     pub states: usize,
 }
 
-/// Everything that people may ask for.
-const EVERYBODY: &[Person] = &[
-    Person::Abort,
-    Person::Rollback,
-    Person::Promote,
-    Person::PromoteAll,
-    Person::Weight(2_500),
-    Person::Weight(0),
-    Person::Park,
-    Person::Retire,
-    Person::Resume,
-    Person::Pause,
-    Person::Retry,
-];
 /// Instances, data planes and people.
 const LIVING: Env = Env { stale: false, crash: false, zombie: false, lose: false, revisions: 2, ..Env::HARSH };
 const PEOPLE: Env = Env { people: EVERYBODY, late: false, undo: false, busy: false, stale_verdicts: false, ..LIVING };
