@@ -268,6 +268,7 @@ impl Stage {
         }
         if let Err(Stop::Fail(why) | Stop::Skip(why)) = self.trace() {
             eprintln!("{}: {why}", self.label);
+            self.keep = true; // what was found is in the journals
         }
         self.controller = None;
         let ended = self.ask(&["down", "--purge"], DOWN);

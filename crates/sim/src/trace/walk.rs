@@ -52,7 +52,7 @@ pub struct Walk<'a> {
     /// The statuses that may be the saved one; empty where nothing is known.
     saved: Vec<Status>,
     claimed: bool,
-    /// When the last line was written.
+    /// When the last line was written that is older than the next look.
     last: u64,
     /// What is said of the last write; `None` where nothing is known.
     failed: Option<Option<WriteError>>,
@@ -126,7 +126,10 @@ impl<'a> Walk<'a> {
             Decided::Came(came) => self.came(spot, came),
             Decided::Decision(decision) => self.decision(entry, decision),
         }
-        self.last = entry.line.boot;
+        // An incarnation and its plan are written down when it first decides: after it has looked.
+        if !matches!(entry.line.what, Decided::Began { .. } | Decided::Plan { .. }) {
+            self.last = entry.line.boot;
+        }
     }
 
     /// Another incarnation: what its predecessor did last may have taken effect, or may yet.
@@ -168,19 +171,17 @@ impl<'a> Walk<'a> {
                 format!("the plan {} is not in the log", decision.plan),
             );
         };
+        let since = self.last;
         let look = |seen: &Observation| Look {
             spot: spot.clone(),
             boot: entry.line.boot,
-            since: entry.line.boot,
+            since,
             run: entry.line.run,
             seen: seen.clone(),
             status: decision.status,
             plan: plan.clone(),
         };
-        let mut seen = look(&decision.seen);
-        if decision.fresh.is_some() {
-            seen.since = self.last; // the line was written after the second look
-        }
+        let seen = look(&decision.seen);
         self.replay(&seen, decision);
         self.status(&seen);
         self.levels(&seen);

@@ -5,6 +5,7 @@ mod rig;
 use rig::Rig;
 use serde_json::{Value, json};
 use serin_rollout::Verdict;
+use serin_sim::trace::monitor::Monitor;
 use serin_sim::trace::{Report, trace};
 use std::path::{Path, PathBuf};
 
@@ -280,6 +281,44 @@ fn an_acknowledgement_that_flips_for_no_reason_is_found() {
         pages.lines.insert(line + 1, flipped);
         pages.renumber();
     });
+}
+
+/// As if the proxy had accepted at `boot` what it had accepted before, once more.
+fn insert_table(proxy: &mut Pages, boot: u64) {
+    let tables = proxy.all("/what/table", |_| true);
+    let last = *tables.iter().rfind(|line| proxy.lines[**line]["boot"].as_u64() < Some(boot)).unwrap();
+    let mut again = proxy.lines[last].clone();
+    let at = (last + 1..proxy.lines.len()).find(|line| proxy.lines[*line]["boot"].as_u64() > Some(boot)).unwrap();
+    for line in &mut proxy.lines[at..] {
+        for pointer in ["/what/table/version", "/what/acknowledged/version"] {
+            if let Some(version) = line.pointer_mut(pointer) {
+                *version = json!(version.as_u64().unwrap() + 1);
+            }
+        }
+    }
+    again["boot"] = json!(boot);
+    again["what"]["table"]["version"] = json!(again["what"]["table"]["version"].as_u64().unwrap() + 1);
+    proxy.lines.insert(at, again);
+    proxy.renumber();
+}
+
+/// What an incarnation writes down first is younger than what it saw first: a table that was accepted between its first
+/// look and its second one is older than all of its lines.
+#[test]
+fn a_table_between_the_first_two_looks_explains_what_the_second_one_shows() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = good(dir.path());
+    let (mut decisions, mut proxy) = (Pages::of(state.join(DECISIONS)), Pages::of(state.join(PROXY)));
+    let began = decisions.all("/what/began", |_| true)[1];
+    let boot = decisions.at(began, "/boot").as_u64().unwrap();
+    *decisions.at(began + 2, "/what/decision/fresh/route/acked") = json!(false);
+    decisions.write();
+    let report = trace(dir.path()).unwrap();
+    assert!(report.findings.iter().any(|finding| finding.monitor == Monitor::Acknowledged), "{}", told(&report));
+    insert_table(&mut proxy, boot - 1);
+    proxy.write();
+    let report = trace(dir.path()).unwrap();
+    assert!(report.is_sound(), "{}", told(&report));
 }
 
 /// An instance that was to stay is gone: each rule allows that, and no world does it.

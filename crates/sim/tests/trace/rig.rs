@@ -33,6 +33,7 @@ pub struct Rig {
     tables: Vec<(u64, u64, Route, [Vec<Named>; 2])>,
     generation: u64,
     timers: Vec<(TimerKey, u64)>,
+    began: bool,
     claimed: bool,
     boot: u64,
     epoch: u64,
@@ -67,6 +68,7 @@ impl Rig {
             tables: vec![],
             generation: 0,
             timers: vec![],
+            began: false,
             claimed: false,
             boot: 1_000,
             epoch: 1,
@@ -77,7 +79,6 @@ impl Rig {
             told: None,
         };
         rig.proxy.tell(rig.stamp(), ProxyFact::Began {});
-        rig.begin();
         rig
     }
 
@@ -85,7 +86,11 @@ impl Rig {
         Stamp { at: 1_700_000_000_000 + self.boot, boot: self.boot }
     }
 
+    /// Like the driver, which writes down that it began when it has something to write down: after it has looked.
     fn begin(&mut self) {
+        if std::mem::replace(&mut self.began, true) {
+            return;
+        }
         let stamp = self.stamp();
         self.decisions.tell(stamp, Decided::Began { service: "shop".into() });
         self.decisions.tell(stamp, Decided::Plan { hash: hash(&self.plan), plan: Box::new(self.plan.clone()) });
@@ -98,8 +103,7 @@ impl Rig {
         self.boot += LOOK;
         self.decisions = Journal::at(state.join(DECISIONS), 1 << 24, self.epoch);
         self.instances = Journal::at(state.join(INSTANCES), 1 << 24, self.epoch);
-        (self.claimed, self.told) = (false, None);
-        self.begin();
+        (self.began, self.claimed, self.told) = (false, false, None);
     }
 
     /// Another revision is wanted, and goes its way until the service rests.
@@ -165,6 +169,7 @@ impl Rig {
             (decision.fresh, decision.permit) = (Some(fresh), Some(Permit::Allowed));
         }
         let again = matches!(choice, Choice::Wait(_)) && self.told.as_ref() == Some(&decision);
+        self.begin();
         if !again {
             self.decisions.tell(self.stamp(), Decided::Decision(Box::new(decision.clone())));
         }
