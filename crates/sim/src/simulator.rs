@@ -259,19 +259,7 @@ pub struct Drawn {
 /// The world of a seed.
 pub fn draw(subject: Subject, random: &mut Random) -> Drawn {
     const SIZES: [u16; 6] = [1, 2, 3, 4, 7, 10];
-    let flows = [
-        Flow::Direct,
-        Flow::Weights,
-        Flow::ThreeWeights,
-        Flow::BlueGreen,
-        Flow::Kept,
-        Flow::OneByOne,
-        Flow::Manual,
-        Flow::InPlace,
-        Flow::Home,
-        Flow::KeptHome,
-    ];
-    let flow = flows[random.below(flows.len() as u32) as usize];
+    let flow = Flow::ALL[random.below(Flow::ALL.len() as u32) as usize];
     let replicas = if flow == Flow::InPlace { 1 } else { SIZES[random.below(6) as usize] };
     let missing = if flow != Flow::InPlace && replicas > 1 && random.below(3) == 0 { 1 } else { 0 };
     let drift = random.below(8) == 0;
