@@ -282,13 +282,14 @@ pub fn quick() -> Vec<Config> {
 
 /// Everything else that is worth hours.
 pub fn long() -> Vec<Config> {
+    let compact = |config| Config { search: Search::Compact(28), ..config };
     let mut list = quick();
     list.push(Config::new(Flow::OneByOne, 1, "three-revisions", THREE));
     for flow in FLOWS {
         list.push(Config::new(flow, 1, "all", ALL));
         list.push(Config::new(flow, 2, "deaths", DEATHS));
         list.push(Config::new(flow, 2, "stale", STALE));
-        list.push(Config::new(flow, 1, "crowd", CROWD));
+        list.push(compact(Config::new(flow, 1, "crowd", CROWD)));
         list.push(Config { alone: true, ..Config::new(flow, 2, "first-key-alone", Env { crash: false, ..ALONE }) });
         list.push(Config { missing: 1, ..Config::new(flow, 2, "floor-1-deaths", DEATHS) });
     }
@@ -300,20 +301,19 @@ pub fn long() -> Vec<Config> {
     list.push(Config::new(Flow::OneByOne, 2, "living", LIVING));
     list.push(Config::new(Flow::Weights, 1, "anybody-2", ANYBODY));
     for flow in [Flow::Weights, Flow::OneByOne] {
-        list.push(Config::new(flow, 1, "two-edits", Env { edits: 2, ..MORTAL }));
-        list.push(Config::new(flow, 2, "edits", Env { edits: 1, ..LIVING }));
+        list.push(compact(Config::new(flow, 1, "two-edits", Env { edits: 2, ..MORTAL })));
+        list.push(compact(Config::new(flow, 2, "edits", Env { edits: 1, ..LIVING })));
     }
     list.push(Config::new(Flow::OneByOne, 2, "lazy", Env { lazy: true, undo: false, busy: false, ..LIVING }));
     list.push(Config::new(Flow::Kept, 2, "lazy", Env { lazy: true, undo: false, busy: false, ..LIVING }));
     list.push(Config::new(Flow::Direct, 2, "anybody", Env { generations: 1, lower: false, late: false, ..ANYBODY }));
     for flow in FLOWS {
-        list.push(Config { search: Search::Compact(28), ..Config::new(flow, 2, "mortal", MORTAL) });
+        list.push(compact(Config::new(flow, 2, "mortal", MORTAL)));
     }
-    list.push(Config { search: Search::Compact(28), ..Config::new(Flow::Weights, 2, "all", ALL) });
+    list.push(compact(Config::new(Flow::Weights, 2, "all", ALL)));
     list.push(Config { search: Search::Compact(29), ..Config::new(Flow::Weights, 3, "mortal", MORTAL) });
-    list.push(Config { search: Search::Compact(28), ..Config::new(Flow::Kept, 3, "living", LIVING) });
-    list.push(Config { search: Search::Compact(28), ..Config::new(Flow::Weights, 3, "living", LIVING) });
-    let compact = |config| Config { search: Search::Compact(27), ..config };
+    list.push(compact(Config::new(Flow::Kept, 3, "living", LIVING)));
+    list.push(compact(Config::new(Flow::Weights, 3, "living", LIVING)));
     list.extend(by_class("hard", HARD).into_iter().map(compact));
     list
 }

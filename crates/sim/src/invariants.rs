@@ -1,5 +1,6 @@
 //! What always holds, as named functions with one English sentence each. The arithmetic is written anew here, so that
-//! a mistake in the core's does not excuse itself.
+//! a mistake in the core's does not excuse itself. I6, that everything comes to its right end, is asked of whole runs:
+//! [`crate::quiet::Mode::promise`] has its sentences, and [`World::kept`](crate::world::World::kept) is the function.
 use crate::state::{Flight, Set, State};
 use serin_rollout::{Phase, Plan, Route, Slot, Split, Status, other};
 
@@ -195,6 +196,12 @@ pub fn share(plan: &Plan, status: &Status, route: &Route, in_force: &[Split], us
 /// I5: see [`Rule::Pinned`].
 pub fn pinned(set: &[Set; 2], route: &Route) -> bool {
     (0..2).all(|k| !route.reaches(k) || set[k].pinned)
+}
+
+/// I7: at rest the slot that is not the good one holds nothing, and nothing is asked of it.
+pub fn nothing_beside(set: &[Set; 2], good: Slot) -> bool {
+    let beside = &set[other(good)];
+    beside.total() == 0 && beside.desired == 0
 }
 
 /// See [`Rule::Room`]. `to` instances are asked for in `slot`.

@@ -63,19 +63,21 @@ impl Mode {
     /// What must come of it.
     pub const fn promise(self) -> &'static str {
         match self {
-            Mode::Pass => "passing verdicts in a healthy world end Succeeded on the wanted revision",
-            Mode::Fail => "failing verdicts end Failed on the old revision, with the canary gone",
+            Mode::Pass => "I6: passing verdicts in a healthy world end Succeeded on the wanted revision",
+            Mode::Fail => "I6: failing verdicts end Failed on the old revision, with the canary gone",
             Mode::Abort => {
-                "an abort ends Aborted on the old revision, with the canary gone, or Parked without traffic where the plan says so"
+                "I6: an abort ends Aborted on the old revision, with the canary gone, or Parked without traffic where the plan says so"
             }
-            Mode::NeverReady => "a revision that never becomes ready ends on the old one, with the canary gone",
-            Mode::Frozen => "no route that is allowed would serve more than the one in force",
-            Mode::CopyFails => "a copy that never becomes ready leaves everything on the whole set that it was made of",
+            Mode::NeverReady => "I6: a revision that never becomes ready ends on the old one, with the canary gone",
+            Mode::Frozen => "I6: no route that is allowed would serve more than the one in force",
+            Mode::CopyFails => {
+                "I6: a copy that never becomes ready leaves everything on the whole set that it was made of"
+            }
             Mode::CopyCorrected => {
-                "where a copy never becomes ready, a corrected revision takes its place and is promoted"
+                "I6: where a copy never becomes ready, a corrected revision takes its place and is promoted"
             }
             Mode::Refused => {
-                "a canary that the platform does not let grow ends Failed on the old revision by its deadlines, with the canary gone"
+                "I6: a canary that the platform does not let grow ends Failed on the old revision by its deadlines, with the canary gone"
             }
         }
     }
@@ -382,7 +384,7 @@ impl World {
     /// nothing is going on.
     pub fn rests(&self, s: &State, status: &Status) -> bool {
         let n = self.plan_of(s).limits.replicas;
-        let (good, side) = (status.good, other(status.good));
+        let good = status.good;
         let home: &Set = &s.set[good];
         matches!(status.phase, Phase::Idle)
             && self.plan.home.as_ref().is_none_or(|home| home.slot == good)
@@ -390,8 +392,7 @@ impl World {
             && u16::from(home.desired) == n
             && status.rev[good].is_some_and(|rev| rev.0 == u32::from(home.rev))
             && status.proven[good]
-            && s.set[side].total() == 0
-            && s.set[side].desired == 0
+            && invariants::nothing_beside(&s.set, good)
     }
 
     /// Whether some route that both keys' rules allow would serve more than the accepted one. Of three and more instances

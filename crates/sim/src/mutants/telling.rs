@@ -150,7 +150,7 @@ fn given(mode: Mode) -> &'static str {
 fn broken(expected: Caught, stuck: Option<(Mode, Order)>) -> String {
     match stuck {
         None => expected.sentence().to_owned(),
-        Some((mode, _)) => format!("The promise is: {}. That does not come about.", mode.promise()),
+        Some((mode, _)) => format!("The promise is {}. That does not come about.", mode.promise()),
     }
 }
 
