@@ -124,9 +124,10 @@ pub(super) fn reason(snapshot: &Snapshot, on: WaitingOn) -> (&'static str, Strin
             plain(Waiting::LOOKING, "a first look at every instance since the controller began", None)
         }
         WaitingOn::Ready(slot) => {
-            let set = &snapshot.seen.set[slot];
-            let asked = if set.desired > 0 { set.desired } else { snapshot.plan.limits.replicas };
-            ("ready", not_ready(snapshot, slot, asked, track(slot)), Some(Timer::Healthy))
+            // a canary may be smaller than the service; what serves is never meant to be
+            let desired = snapshot.seen.set[slot].desired;
+            let of = if slot == snapshot.status.good || desired == 0 { whole(snapshot, slot) } else { desired };
+            ("ready", not_ready(snapshot, slot, of, track(slot)), Some(Timer::Healthy))
         }
         WaitingOn::Drained(slot) => {
             let busy = snapshot.seen.set[slot].busy;
