@@ -72,6 +72,9 @@ fn model(run: &mut Run, command: &[&str], some: &[&str]) -> Result<(), Stop> {
             run.fact(key, value.to_owned());
         }
     }
+    if line.is_empty() {
+        return fail(format!("serin-sim ended with {status} and no result: see above"));
+    }
     if !status.success() {
         return fail(format!("{status}: {line}"));
     }

@@ -132,7 +132,9 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Arguments, String
             ("--story", Verb::Mutants) => (parsed.verb, parsed.story) = (Verb::Story, Some(value()?)),
             ("--cross", Verb::Check(None)) => parsed.verb = Verb::Cross,
             ("--writer", Verb::Check(None)) => parsed.verb = Verb::Check(Some(writer(&value()?)?)),
-            (dir, Verb::Trace) if parsed.dir.is_none() && !dir.is_empty() && !dir.starts_with('-') => parsed.dir = Some(dir.to_owned()),
+            (dir, Verb::Trace) if parsed.dir.is_none() && !dir.is_empty() && !dir.starts_with('-') => {
+                parsed.dir = Some(dir.to_owned())
+            }
             _ => return Err(format!("{option:?} does not belong here")),
         }
     }

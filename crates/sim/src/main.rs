@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     let told = match args.story.as_ref().map(|name| mutants::find(&list, name)).transpose() {
         Ok(told) => told,
         Err(nearest) => {
-            note!("no mutant has this name, or more than one has; write one of: {}", nearest.join(", "));
+            note!("{}", unknown(args.story.as_deref().unwrap_or_default(), &nearest));
             return ExitCode::from(2);
         }
     };
@@ -63,6 +63,16 @@ fn main() -> ExitCode {
     let result = if sound { "PASS" } else { "FAIL" };
     say!("{} {result} {keys} secs={:.1}", args.verb.label(), began.elapsed().as_secs_f64());
     if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// That no mutant is meant by `name`, or several are.
+fn unknown(name: &str, names: &[&str]) -> String {
+    let why = if names.iter().all(|known| known.contains(name)) {
+        format!("{name:?} is a part of several names")
+    } else {
+        format!("no mutant has {name:?} in its name")
+    };
+    format!("{why}; write one of: {}", names.join(", "))
 }
 
 fn threads(args: &Arguments) -> usize {
@@ -179,7 +189,10 @@ fn mutants(args: &Arguments, list: &[Mutant]) -> (bool, String) {
         let other = if verdict.caught == Some(verdict.expected) { "" } else { " (NOT WHAT ITS STORY SAYS)" };
         note!(
             "{:<34} {:>3} steps {:>8} states {:>5.1}s  {how}{control}{closed}{other}",
-            verdict.name, verdict.steps, verdict.states, verdict.secs
+            verdict.name,
+            verdict.steps,
+            verdict.states,
+            verdict.secs
         );
     });
     if args.only.is_some() {

@@ -48,13 +48,11 @@ impl Report {
     pub fn nothing(&self) -> Option<String> {
         let Counted { started, promoted, returned, .. } = self.counted;
         if self.services == 0 {
-            Some(format!(
-                "no {DECISIONS} is here or below; name the state directory of a service, or one above it"
-            ))
+            Some(format!("no {DECISIONS} is here or below; name the state directory of a service, or one above it"))
         } else if self.lines == 0 {
             Some(format!("there is nothing in {DECISIONS}: no controller has decided anything yet"))
         } else if started > 0 && promoted + returned == 0 {
-            Some(format!("{started} began of the rollouts, and none has ended; ask again when one has"))
+            Some(format!("of the rollouts that began ({started}) none has ended yet; trace again when one has"))
         } else {
             None
         }

@@ -225,7 +225,10 @@ mod tests {
         }
         assert!(said(&["errors=3%", "good"]).starts_with("`good` says that nothing goes wrong, and `errors=3%@0s`"));
         let twice = said(&["errors=20%@20s", "slow=1s", "errors=1%@20s"]);
-        assert!(twice.starts_with("`errors=20%@20s` and `errors=1%@20s` begin at the same moment: keep one"), "{twice}");
+        assert!(
+            twice.starts_with("`errors=20%@20s` and `errors=1%@20s` begin at the same moment: keep one"),
+            "{twice}"
+        );
         assert_eq!(said(&["never-ready", "never-ready"]), "`never-ready` is given twice: keep one");
     }
 

@@ -152,7 +152,10 @@ impl Facts {
             });
             if !decided {
                 let lease = if b.route.lease { ", with a lease" } else { "" };
-                let what = format!("the route {}{lease} came to the proxy, and nobody had asked for it", story::route(&b.route));
+                let what = format!(
+                    "the route {}{lease} came to the proxy, and nobody had asked for it",
+                    story::route(&b.route)
+                );
                 found.push(Finding { monitor: Monitor::Sent, spots: vec![b.spot.clone()], what });
             }
         }

@@ -173,7 +173,10 @@ fn a_line_that_nobody_finished_is_counted_and_one_that_makes_no_sense_is_an_erro
     let error = trace(dir.path()).unwrap_err();
     assert!(error.contains("decisions.jsonl:1 makes no sense") && !error.contains("at line"), "{error}");
     std::fs::write(&path, b"\x96\xff rubbish\nand more\n").unwrap();
-    assert!(trace(dir.path()).unwrap_err().contains("decisions.jsonl:1 makes no sense"), "rubbish begins where it begins");
+    assert!(
+        trace(dir.path()).unwrap_err().contains("decisions.jsonl:1 makes no sense"),
+        "rubbish begins where it begins"
+    );
     let cut = text.replacen("\"seq\":5,", "", 1);
     std::fs::write(&path, cut).unwrap();
     assert!(trace(dir.path()).is_err());

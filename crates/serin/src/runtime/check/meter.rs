@@ -71,10 +71,7 @@ mod tests {
 
     #[test]
     fn the_bar_grows_with_what_is_done() {
-        assert_eq!(
-            line(3, 6, 1_234_567, Duration::from_secs(7)),
-            "3 of 6 searches done, 1 234 567 states, 7s"
-        );
+        assert_eq!(line(3, 6, 1_234_567, Duration::from_secs(7)), "3 of 6 searches done, 1 234 567 states, 7s");
         assert_eq!((bar(3, 6).as_str(), bar(0, 0).starts_with('░')), ("██████████░░░░░░░░░░", true));
     }
 }

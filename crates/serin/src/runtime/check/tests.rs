@@ -60,7 +60,8 @@ fn a_core_without_a_guard_is_not_safe_and_the_story_says_why() {
 #[test]
 fn a_flaw_in_the_states_has_the_shortest_story() {
     let plan = convert::plan(&cut(&example("podinfo"), 1, STEPS)).expect("a plan that can be");
-    let found = serin_sim::explore::explore(Subject::with::<NoVerdict>("no verdict"), plan, CLASSES[0].env, SMALL.states);
+    let found =
+        serin_sim::explore::explore(Subject::with::<NoVerdict>("no verdict"), plan, CLASSES[0].env, SMALL.states);
     let flaw = found.flaw.expect("a flaw");
     assert!(flaw.promise.starts_with("I4: "), "{}", flaw.promise);
     assert!((5..60).contains(&flaw.story.lines().count()), "{}", flaw.story);

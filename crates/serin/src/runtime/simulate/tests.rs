@@ -115,10 +115,9 @@ fn the_lease_falls_back_only_when_the_controller_is_dead_for_longer() {
 
 #[test]
 fn of_two_absences_the_longer_one_counts() {
-    for (fault, back) in [
-        (Fault::ControllerKilled as fn(u64) -> Fault, What::Back),
-        (Fault::StoreFull as fn(u64) -> Fault, What::Saves),
-    ] {
+    for (fault, back) in
+        [(Fault::ControllerKilled as fn(u64) -> Fault, What::Back), (Fault::StoreFull as fn(u64) -> Fault, What::Saves)]
+    {
         let played = played(example("podinfo"), &[(fault(10_000), 20), (fault(2_000), 22)]);
         let at: Vec<u64> = played.lines.iter().filter(|line| line.what == back).map(|line| line.at_ms).collect();
         assert_eq!(at, [30_000], "{back:?}");
@@ -140,11 +139,8 @@ fn what_is_never_over_says_what_it_waits_for() {
 fn a_gap_is_told_with_its_length() {
     let job = job(example("fixed-port"), &[], 1);
     let gap = rehearse(&job, Subject::SOUND).expect("a plan that can be");
-    let lengths: Vec<u64> = gap
-        .lines
-        .iter()
-        .filter_map(|line| if let What::Lit(ms) = line.what { Some(ms) } else { None })
-        .collect();
+    let lengths: Vec<u64> =
+        gap.lines.iter().filter_map(|line| if let What::Lit(ms) = line.what { Some(ms) } else { None }).collect();
     assert_eq!((count(&gap, |what| *what == What::Dark), lengths.as_slice()), (1, &[gap.short_ms][..]));
     assert!((100..5_000).contains(&gap.short_ms) && gap.least.0 == 0, "{}", gap.short_ms);
     let text = timeline::text(&job, &gap, Paint(false));

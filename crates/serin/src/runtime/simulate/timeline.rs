@@ -231,7 +231,11 @@ fn summary(job: &Job, played: &Played, paint: Paint, out: &mut String) {
     let (least, at) = played.least;
     let capacity = if least < serin_rollout::FULL {
         let short = length(played.short_ms);
-        format!("for {short} in all, ready instances could carry less than all of the traffic: {} at the least, at {}", percent(least), time(at))
+        format!(
+            "for {short} in all, ready instances could carry less than all of the traffic: {} at the least, at {}",
+            percent(least),
+            time(at)
+        )
     } else {
         "ready instances could always carry all of the traffic".to_owned()
     };
