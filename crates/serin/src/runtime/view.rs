@@ -124,10 +124,7 @@ pub(super) fn reason(snapshot: &Snapshot, on: WaitingOn) -> (&'static str, Strin
             plain(Waiting::LOOKING, "a first look at every instance since the controller began", None)
         }
         WaitingOn::Ready(slot) => {
-            // a canary may be smaller than the service; what serves is never meant to be
-            let desired = snapshot.seen.set[slot].desired;
-            let of = if slot == snapshot.status.good || desired == 0 { whole(snapshot, slot) } else { desired };
-            ("ready", not_ready(snapshot, slot, of, track(slot)), Some(Timer::Healthy))
+            ("ready", not_ready(snapshot, slot, asked(snapshot, slot), track(slot)), Some(Timer::Healthy))
         }
         WaitingOn::Drained(slot) => {
             let busy = snapshot.seen.set[slot].busy;
@@ -233,6 +230,12 @@ pub(crate) fn not_up(snapshot: &Snapshot) -> Option<String> {
     let why: Vec<&str> = snapshot.troubles.iter().map(String::as_str).collect();
     let why = if why.is_empty() { String::new() } else { format!(": {}", why.join("; ")) };
     Some(format!("waiting for {waits}{why}"))
+}
+
+/// How many instances a slot is to have now: a canary may be smaller than the service, what serves is never meant to be.
+fn asked(snapshot: &Snapshot, slot: Slot) -> u16 {
+    let desired = snapshot.seen.set[slot].desired;
+    if slot == snapshot.status.good || desired == 0 { whole(snapshot, slot) } else { desired }
 }
 
 /// How many instances a slot has that carries everything.

@@ -160,9 +160,9 @@ fn what_takes_longer_than_the_proxy_waits_is_an_error() {
 #[test]
 fn what_is_waited_for_is_what_was_asked_for() {
     let played = played(shop("  canary_kept: {bake: 5s}"), &[]);
-    let waits = played.lines.iter().filter_map(|line| match &line.what {
-        What::Waits(text, _) if text.contains("canary instances") => Some((line.scene.new, text)),
-        _ => None,
+    let waits = played.lines.iter().filter_map(|line| {
+        let What::Waits(text, _) = &line.what else { return None };
+        text.contains("canary instances").then_some((line.scene.new, text))
     });
     assert!(waits.clone().count() >= 3);
     for ([ready, desired], text) in waits {
