@@ -45,10 +45,14 @@ pub fn fuzz_decide(run: &mut Run) -> Result<(), Stop> {
 /// before its closing line is passed on.
 fn model(run: &mut Run, command: &[&str], some: &[&str]) -> Result<(), Stop> {
     // always with this feature, so that the verbs share one build
-    run.build(&["--package", "serin-sim", "--features", "cross"])?;
+    let mut arguments = vec!["--package", "serin-sim", "--features", "cross"];
+    if run.is_long() {
+        arguments.push("--release"); // what takes an hour is worth another build
+    }
+    run.build(&arguments)?;
     let length = if run.is_long() { "--long" } else { "--quick" };
     let seed = run.seed().to_string();
-    let mut child = std::process::Command::new(run.built("serin-sim", false))
+    let mut child = std::process::Command::new(run.built("serin-sim", run.is_long()))
         .args(command)
         .args(run.words())
         .args([length, "--seed", &seed])

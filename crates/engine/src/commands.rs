@@ -184,7 +184,7 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
         let comes = !status.is_idle() && status.rev[other(status.good)] == Some(rev);
         self.take(commit, |saved| (saved.wish, saved.intent) = (wish, intent))?;
         Ok(match status.phase {
-            Phase::Idle if runs => Ordered::Unchanged { rev },
+            Phase::Idle | Phase::Settling { step: StepKey::AT_REST, .. } if runs => Ordered::Unchanged { rev },
             Phase::Step(_) if comes => Ordered::Underway { rollout: status.rollout, rev },
             Phase::Settling { .. } if runs => Ordered::Underway { rollout: status.rollout, rev },
             Phase::Idle

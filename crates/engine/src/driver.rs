@@ -270,28 +270,31 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
         })
     }
 
-    /// Saves the status, its events and its timers in one transaction.
+    /// Saves the status, its events and its timers in one transaction. Whatever leaves rest keeps to what was wanted
+    /// then: a rollout, which has a number and a history, and the way home of a service at rest, which has neither.
     fn save(&mut self, next: Status, events: &[Event]) -> Result<(), RoundError> {
         point(Boundary::BeforeSave);
         let Some(mut saved) = self.saved.clone() else { return Ok(()) };
         let mut commit = Commit::new();
-        let began = next.rollout != saved.status.rollout;
-        if began {
+        if saved.status.is_idle() && !next.is_idle() {
             let Wish { plan, checks, by, changes, .. } = saved.wish.clone();
             let frozen = Frozen { plan, checks, by, changes };
-            commit.put_rollout(RolloutRecord {
-                number: u64::from(next.rollout),
-                from: saved.status.rev[next.good].map(|rev| rev.0),
-                to: saved.intent.wanted.0,
-                started: self.parts.clock.wall_ms(),
-                ended: None,
-                outcome: None,
-            });
-            commit.put_plan(u64::from(next.rollout), &frozen)?;
             commit.put_state(saved::FROZEN, &frozen)?;
-            (saved.frozen, saved.judging, saved.notes) = (Some(frozen), None, Notes::default());
-            commit.remove_state(saved::JUDGING);
-            commit.remove_state(saved::NOTES);
+            if next.rollout != saved.status.rollout {
+                commit.put_rollout(RolloutRecord {
+                    number: u64::from(next.rollout),
+                    from: saved.status.rev[next.good].map(|rev| rev.0),
+                    to: saved.intent.wanted.0,
+                    started: self.parts.clock.wall_ms(),
+                    ended: None,
+                    outcome: None,
+                });
+                commit.put_plan(u64::from(next.rollout), &frozen)?;
+                (saved.judging, saved.notes) = (None, Notes::default());
+                commit.remove_state(saved::JUDGING);
+                commit.remove_state(saved::NOTES);
+            }
+            saved.frozen = Some(frozen);
         }
         self.close_record(&mut commit, events)?;
         saved.status = next;

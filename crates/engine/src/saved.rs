@@ -33,7 +33,7 @@ pub struct Wish {
     pub changes: Vec<String>,
 }
 
-/// What a rollout began with and keeps to.
+/// What was wanted when the service left rest, and is kept to until it rests again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frozen {
     /// The plan.
@@ -74,6 +74,7 @@ pub(crate) struct Saved {
     pub status: Status,
     pub intent: Intent,
     pub wish: Wish,
+    /// Set whenever rest is left, and of no account at rest.
     pub frozen: Option<Frozen>,
     pub timers: Vec<Armed>,
     pub judging: Option<Judging>,
@@ -98,7 +99,7 @@ impl Saved {
         }))
     }
 
-    /// The plan that counts now: the frozen one while a rollout is under way, else that of what is wanted.
+    /// The plan that counts now: at rest that of what is wanted, else the one that rest was left with.
     pub fn plan(&self) -> &Plan {
         match &self.frozen {
             Some(frozen) if !self.status.is_idle() => &frozen.plan,

@@ -25,6 +25,11 @@ impl StepKey {
     pub const NONE: u16 = u16::MAX;
     /// The step of a key that stands for no rollout: a service at rest is brought home.
     pub const AT_REST: u16 = u16::MAX - 1;
+
+    /// Whether it names a step of a plan.
+    pub const fn is_of_a_step(&self) -> bool {
+        self.step < Self::AT_REST
+    }
 }
 
 /// The saved state of one service.

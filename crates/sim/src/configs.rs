@@ -74,6 +74,20 @@ impl Flow {
         Plan { window: false, ..plan.with_home(0, shares).expect(possible) }
     }
 
+    /// Every strategy, in an order that seeds go by.
+    pub const ALL: [Flow; 10] = [
+        Flow::Direct,
+        Flow::Weights,
+        Flow::ThreeWeights,
+        Flow::BlueGreen,
+        Flow::Kept,
+        Flow::OneByOne,
+        Flow::Manual,
+        Flow::InPlace,
+        Flow::Home,
+        Flow::KeptHome,
+    ];
+
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
@@ -91,7 +105,7 @@ impl Flow {
     }
 }
 
-/// The strategies with all of their faults.
+/// The strategies that are searched with all of their faults: each of the others is one of these with other steps.
 pub const FLOWS: [Flow; 6] = [Flow::Direct, Flow::Weights, Flow::BlueGreen, Flow::Kept, Flow::OneByOne, Flow::Home];
 
 /// How a world is searched.
@@ -175,31 +189,50 @@ const STALE: Env =
 const MORTAL: Env = Env { zombie: false, undo: false, revisions: 2, ..Env::HARSH };
 /// Everything, with one new revision.
 const ALL: Env = Env { undo: false, revisions: 2, ..Env::HARSH };
-/// Everything that people may ask for.
-const EVERYBODY: &[Person] = &[
-    Person::Abort,
-    Person::Rollback,
-    Person::Promote,
-    Person::PromoteLate,
-    Person::PromoteAll,
-    Person::Weight(2_500),
-    Person::Weight(0),
-    Person::Park,
-    Person::Retire,
-    Person::Resume,
-    Person::Pause,
-    Person::Retry,
-];
-const PEOPLE: Env = Env { people: EVERYBODY, late: false, undo: false, busy: false, ..LIVING };
+const PEOPLE: Env = Env { people: Person::ALL, late: false, undo: false, busy: false, ..LIVING };
 /// What the first key must hold on its own, judged by what it saw.
 const ALONE: Env = Env { lenient: true, lose: false, stale_verdicts: false, ..MORTAL };
-const CROWD: Env = Env { people: EVERYBODY, ..LIVING };
+const CROWD: Env = Env { people: Person::ALL, ..LIVING };
 const THREE: Env = Env { revisions: 3, ..LIVING };
 /// Failures and open requests, and a controller that does not die, with data planes that apply routes at once.
 const FEW: Env =
     Env { undo: false, stale_verdicts: false, lose: false, lower: false, late: false, people: &[], ..LIVING };
 const ANYBODY: Env =
     Env { anybody: true, blind: true, people: &[], undo: false, revisions: 1, lose: false, generations: 2, ..LIVING };
+
+/// Nothing goes wrong but that the controller dies at any time.
+const NOMINAL: Env = Env { crash: true, ..Env::CALM };
+/// The controller dies, instances fail, and data planes are late.
+const HARD: Env = Env { down: true, late: true, ..NOMINAL };
+/// Puts faults on top of others.
+type Faults = fn(Env) -> Env;
+/// One class of faults each, put on top of others.
+const CLASSES: [(&str, Faults); 11] = [
+    ("failures", |env| Env { down: true, busy: true, ..env }),
+    ("late-routes", |env| Env { late: true, lose: true, ..env }),
+    ("old-views", |env| Env { stale: true, stale_verdicts: true, ..env }),
+    ("late-writes", |env| Env { zombie: true, ..env }),
+    ("autoscaler", |env| Env { lower: true, ..env }),
+    ("lazy-starts", |env| Env { lazy: true, down: true, ..env }),
+    ("blind-reads", |env| Env { blind: true, stale: true, ..env }),
+    ("revisions", |env| Env { revisions: 3, undo: true, ..env }),
+    ("drift", |env| Env { drift: true, ..env }),
+    ("edits", |env| Env { edits: 1, ..env }),
+    ("people", |env| Env { people: Person::ALL, ..env }),
+];
+
+/// Two instances with each class of faults on top of `env`, and with sizes that change; three instances with `env` alone.
+fn by_class(name: &str, env: Env) -> Vec<Config> {
+    let mut list = vec![];
+    for flow in Flow::ALL {
+        for (class, faults) in CLASSES {
+            list.push(Config::new(flow, 2, &format!("{name}-{class}"), faults(env)));
+        }
+        list.push(Config { rescale: &[1, 3], ..Config::new(flow, 2, &format!("{name}-rescale"), env) });
+        list.push(Config::new(flow, 3, name, env));
+    }
+    list
+}
 
 /// At most a minute on one core.
 pub fn quick() -> Vec<Config> {
@@ -243,6 +276,7 @@ pub fn quick() -> Vec<Config> {
     let small = Env { undo: false, busy: false, stale_verdicts: false, ..LIVING };
     list.push(Config { rescale: &[2], ..Config::new(Flow::Weights, 1, "rescale", small) });
     list.push(Config { rescale: &[1], ..Config::new(Flow::Weights, 2, "rescale", small) });
+    list.extend(by_class("crash", NOMINAL));
     list
 }
 
@@ -274,10 +308,12 @@ pub fn long() -> Vec<Config> {
     list.push(Config::new(Flow::Direct, 2, "anybody", Env { generations: 1, lower: false, late: false, ..ANYBODY }));
     for flow in FLOWS {
         list.push(Config { search: Search::Compact(28), ..Config::new(flow, 2, "mortal", MORTAL) });
-        list.push(Config { search: Search::Compact(28), ..Config::new(flow, 2, "all", ALL) });
     }
+    list.push(Config { search: Search::Compact(28), ..Config::new(Flow::Weights, 2, "all", ALL) });
     list.push(Config { search: Search::Compact(29), ..Config::new(Flow::Weights, 3, "mortal", MORTAL) });
     list.push(Config { search: Search::Compact(28), ..Config::new(Flow::Kept, 3, "living", LIVING) });
     list.push(Config { search: Search::Compact(28), ..Config::new(Flow::Weights, 3, "living", LIVING) });
+    let compact = |config| Config { search: Search::Compact(27), ..config };
+    list.extend(by_class("hard", HARD).into_iter().map(compact));
     list
 }

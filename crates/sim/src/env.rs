@@ -33,6 +33,24 @@ pub enum Person {
     Weight(Bp),
 }
 
+impl Person {
+    /// Everything that people may ask for at any moment. Where a step has a gate, the world adds the approvals itself.
+    pub const ALL: &'static [Person] = &[
+        Person::Abort,
+        Person::Rollback,
+        Person::Promote,
+        Person::PromoteLate,
+        Person::PromoteAll,
+        Person::Weight(2_500),
+        Person::Weight(0),
+        Person::Park,
+        Person::Retire,
+        Person::Resume,
+        Person::Pause,
+        Person::Retry,
+    ];
+}
+
 /// The faults and the people.
 #[derive(Clone, Copy, Debug)]
 pub struct Env {

@@ -23,21 +23,6 @@ pub struct Class {
 
 const LIVING: Env = Env { stale: false, crash: false, zombie: false, revisions: 2, ..Env::HARSH };
 
-/// What people may ask for, at any moment.
-pub(crate) const EVERYBODY: &[Person] = &[
-    Person::Abort,
-    Person::Rollback,
-    Person::Promote,
-    Person::PromoteAll,
-    Person::Weight(2_500),
-    Person::Weight(0),
-    Person::Park,
-    Person::Retire,
-    Person::Resume,
-    Person::Pause,
-    Person::Retry,
-];
-
 /// The trouble of instances, where more of them than one have many more states.
 pub const LARGER: Class = Class {
     name: "instances",
@@ -65,7 +50,7 @@ pub const CLASSES: [Class; 5] = [
     Class {
         name: "people",
         words: "people abort, roll back, promote, pause, park, resume and set weights at any moment",
-        env: Env { people: EVERYBODY, late: false, undo: false, busy: false, stale_verdicts: false, ..LIVING },
+        env: Env { people: Person::ALL, late: false, undo: false, busy: false, stale_verdicts: false, ..LIVING },
     },
     Class {
         name: "versions",

@@ -98,21 +98,6 @@ pub struct Run {
     pub story: String,
 }
 
-const PEOPLE: &[Person] = &[
-    Person::Abort,
-    Person::Rollback,
-    Person::Promote,
-    Person::PromoteLate,
-    Person::PromoteAll,
-    Person::Weight(2_500),
-    Person::Park,
-    Person::Retire,
-    Person::Resume,
-    Person::Pause,
-    Person::Retry,
-    Person::Approve,
-];
-
 /// How often what happens, in a thousand or as a weight; 0 is common, so that some runs know some faults only.
 struct Swarm {
     controller: u32,
@@ -205,7 +190,8 @@ impl Swarm {
         };
         let due: Timers = choice::timers(choice::armed(&status).into_iter().filter(&mut is_due));
         let parked = if matches!(status.phase, Phase::Parked { .. }) { 5_000 } else { 0 };
-        let person = random.seldom(self.person + parked).then(|| PEOPLE[random.below(PEOPLE.len() as u32) as usize]);
+        let person =
+            random.seldom(self.person + parked).then(|| Person::ALL[random.below(Person::ALL.len() as u32) as usize]);
         let approve = random.often(300).then_some(Person::Approve);
         Choice { judged, due, healthy: random.often(self.healthy), person: person.or(approve) }
     }
@@ -273,24 +259,12 @@ pub struct Drawn {
 /// The world of a seed.
 pub fn draw(subject: Subject, random: &mut Random) -> Drawn {
     const SIZES: [u16; 6] = [1, 2, 3, 4, 7, 10];
-    let flows = [
-        Flow::Direct,
-        Flow::Weights,
-        Flow::ThreeWeights,
-        Flow::BlueGreen,
-        Flow::Kept,
-        Flow::OneByOne,
-        Flow::Manual,
-        Flow::InPlace,
-        Flow::Home,
-        Flow::KeptHome,
-    ];
-    let flow = flows[random.below(flows.len() as u32) as usize];
+    let flow = Flow::ALL[random.below(Flow::ALL.len() as u32) as usize];
     let replicas = if flow == Flow::InPlace { 1 } else { SIZES[random.below(6) as usize] };
     let missing = if flow != Flow::InPlace && replicas > 1 && random.below(3) == 0 { 1 } else { 0 };
     let drift = random.below(8) == 0;
     let edits = if random.below(4) == 0 { 100 } else { 0 };
-    let env = Env { revisions: 90, lazy: random.below(2) == 0, drift, edits, people: PEOPLE, ..Env::HARSH };
+    let env = Env { revisions: 90, lazy: random.below(2) == 0, drift, edits, people: Person::ALL, ..Env::HARSH };
     let from_nothing = random.below(4) == 0;
     let on_abort = if random.below(4) == 0 { OnAbort::Park } else { OnAbort::Retire };
     let setting = format!(
@@ -314,7 +288,7 @@ pub fn run(subject: Subject, seed: u64, steps: u32) -> Run {
 
 /// The same for a plan that somebody has.
 pub fn run_plan(subject: Subject, plan: Plan, seed: u64, steps: u32) -> Run {
-    let env = Env { revisions: 90, lazy: true, people: PEOPLE, ..Env::HARSH };
+    let env = Env { revisions: 90, lazy: true, people: Person::ALL, ..Env::HARSH };
     walk(&World::new(subject, plan, env), false, Random(seed), steps)
 }
 

@@ -6,7 +6,8 @@ pub const MOST: usize = 12;
 
 /// One instance: whether it is ready, whether it has open requests, and which generations of the route send to it.
 /// "Starting", "crashed" and "not yet created" are one thing, not ready. Whether it has open requests is told only of
-/// those that no generation sends to any more; the others may have some at any time.
+/// those that no generation sends to any more; the others may have some at any time. One that is not ready any more may
+/// still work at what it was sent before; when it lost its requests, they have ended.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct Instance(pub u8);
 
@@ -30,10 +31,10 @@ impl Instance {
         self.0 >> Self::GENERATIONS
     }
 
-    /// The same instance, that is ready or not. One that fails loses its requests.
+    /// The same instance, that is ready or not.
     #[must_use]
     pub const fn with_ready(self, ready: bool) -> Instance {
-        let rest = self.0 & !(Self::READY | Self::OPEN);
+        let rest = self.0 & !Self::READY;
         Instance(if ready { rest | Self::READY } else { rest })
     }
 
@@ -51,7 +52,7 @@ impl Instance {
         if sent != 0 {
             return Instance((rest & Self::READY) | sent << Self::GENERATIONS);
         }
-        let leaves = keeps && self.sent() != 0 && self.is_ready();
+        let leaves = keeps && self.sent() != 0;
         Instance(if leaves { rest | Self::OPEN } else { rest })
     }
 }
@@ -83,15 +84,18 @@ impl Set {
         set
     }
 
-    /// A set that was counted; whom the route sends to is not known yet.
+    /// A set that was counted; whom the route sends to is not known yet. Of those that have open requests `ailing` are
+    /// not ready, as far as there are so many.
     ///
     /// # Panics
     /// With more than [`MOST`] instances.
-    pub fn counted(seen: &Seen) -> Set {
+    pub fn counted(seen: &Seen, ailing: u8) -> Set {
         let mut set = Set { rev: seen.rev, desired: seen.desired, pinned: seen.pinned, ..Set::default() };
+        let ailing = ailing.min(seen.busy).min(seen.notready);
+        let (ready, last) = (seen.busy - ailing, seen.ready + ailing);
         for at in 0..seen.total() {
+            let open = at < ready || (seen.ready..last).contains(&at);
             let ready = Instance::default().with_ready(at < seen.ready);
-            let open = at < seen.busy.min(seen.ready);
             set.add(if open { ready.with_sent(1, false).with_sent(0, true) } else { ready });
         }
         set
@@ -381,9 +385,9 @@ mod tests {
         let none = one.with_sent(0, true);
         assert!(none.is_open() && none.sent() == 0);
         assert!(!none.idle().is_open());
-        assert!(!none.with_ready(false).is_open(), "it failed");
+        assert!(none.with_ready(false).is_open(), "it may still work at them");
         assert!(!none.with_sent(1, true).is_open(), "it may have requests anyway");
-        assert!(!one.with_ready(false).with_sent(0, true).is_open(), "it had none");
+        assert!(one.with_ready(false).with_sent(0, true).is_open(), "it may have been ready before");
         assert!(!none.idle().with_sent(0, true).is_open(), "it has lost nothing just now");
     }
 }

@@ -1,6 +1,6 @@
 //! The crash sweep: at every write and every save of a release, the controller dies in every way that there is, and the
 //! release must still end where it would have ended.
-use crate::configs::{FLOWS, Flow};
+use crate::configs::Flow;
 use crate::env::Env;
 use crate::quiet::{Mode, Order};
 use crate::state::State;
@@ -45,8 +45,7 @@ pub struct Swept {
 /// Every strategy, at two sizes, promoted and rolled back; `progress` hears of each.
 pub fn sweep(sizes: &[u16], mut progress: impl FnMut(Flow, u16, Mode, &Swept)) -> Swept {
     let mut all = Swept::default();
-    let flows = FLOWS.into_iter().chain([Flow::ThreeWeights, Flow::Manual, Flow::InPlace, Flow::KeptHome]);
-    for flow in flows {
+    for flow in Flow::ALL {
         for size in sizes {
             for mode in [Mode::Pass, Mode::Fail] {
                 let swept = release(flow, *size, mode);

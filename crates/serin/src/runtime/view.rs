@@ -270,7 +270,7 @@ fn progress(snapshot: &Snapshot, beside: &Beside<'_>, spec: Option<&Spec>) -> Op
             other(status.good)
         }
     };
-    let key = status.key().filter(|key| key.step != serin_rollout::StepKey::NONE);
+    let key = status.key().filter(serin_rollout::StepKey::is_of_a_step);
     let strategy = match spec.map(|spec| &spec.release.strategy) {
         Some(Strategy::Weights { .. }) => "weights",
         Some(Strategy::BlueGreen { .. }) => "blue/green",

@@ -4,8 +4,7 @@ use super::draw::{self, Known};
 use crate::bfs;
 use crate::choice::Choice;
 use crate::configs::Flow;
-use crate::env::Env;
-use crate::explore::EVERYBODY;
+use crate::env::{Env, Person};
 use crate::simulator::Random;
 use crate::state::State;
 use crate::subject::Subject;
@@ -60,7 +59,7 @@ pub struct Reached {
 
 /// Instances, data planes and people.
 const LIVING: Env = Env { stale: false, crash: false, zombie: false, lose: false, revisions: 2, ..Env::HARSH };
-const PEOPLE: Env = Env { people: EVERYBODY, late: false, undo: false, busy: false, stale_verdicts: false, ..LIVING };
+const PEOPLE: Env = Env { people: Person::ALL, late: false, undo: false, busy: false, stale_verdicts: false, ..LIVING };
 /// Deaths of the controller, and the late writes of the dead.
 const DEATHS: Env = Env { crash: true, zombie: true, undo: false, stale_verdicts: false, people: &[], ..LIVING };
 /// Old views, with a controller that dies.
@@ -94,7 +93,7 @@ pub fn places() -> Vec<Place> {
     for flow in [Flow::Weights, Flow::Kept, Flow::Home] {
         list.push(place(flow, 1, Env { lazy: true, undo: false, busy: false, ..LIVING }));
         list.push(place(flow, 1, Env { drift: true, ..LIVING }));
-        list.push(place(flow, 2, Env { people: EVERYBODY, down: true, late: false, ..PEOPLE }));
+        list.push(place(flow, 2, Env { people: Person::ALL, down: true, late: false, ..PEOPLE }));
     }
     list.push(place(Flow::OneByOne, 2, LIVING));
     list.push(place(Flow::InPlace, 2, LIVING));

@@ -86,7 +86,7 @@ impl Monitor {
             Monitor::Skips => {
                 "a status is the one that was saved last; only a death may leave open whether the last save took place"
             }
-            Monitor::Frozen => "a rollout keeps the plan that it began with",
+            Monitor::Frozen => "whatever leaves rest keeps the plan that it left with until it rests again",
             Monitor::Counts => "no more instances are healthy than ready, nor ready than there are",
             Monitor::Orders => "what a set was told to have changes only as a write that was sent says",
             Monitor::Created => "instances are created only up to what their set was told to have",

@@ -25,7 +25,7 @@ pub struct Reach {
 /// What a look shows, in the world's terms: where instances that go are counted as ready or not is left out.
 #[derive(PartialEq, Eq, Hash, Clone, Debug)]
 struct Shown {
-    sets: [(u8, u8, u8, u8, bool); 2],
+    sets: [Counts; 2],
     late: bool,
     accepted: u16,
 }
@@ -60,13 +60,16 @@ fn shown(world: &World, look: &Look) -> Shown {
     Shown { sets, late: !look.seen.route.acked, accepted: world.route_id(look.seen.route.accepted) }
 }
 
-/// What can be compared of a set: its readiness only where the view is fresh, and its revision only where there is
-/// anything. Open requests are not compared: a real instance that is not ready may still work at some, and one of the
-/// world's does not. That they begin only where traffic was lost is a rule of its own.
-fn view(set: &Seen, fresh: bool) -> (u8, u8, u8, u8, bool) {
+/// Of a set: its revision, how many are asked for, how many there are, how many of them stay ready, how many have open
+/// requests, and whether others keep off.
+type Counts = (u8, u8, u8, u8, u8, bool);
+
+/// What can be compared of a set: what goes on in it only where the view is fresh, and its revision only where there is
+/// anything.
+fn view(set: &Seen, fresh: bool) -> Counts {
     let rev = if set.total() + set.desired == 0 { 0 } else { set.rev };
-    let usable = if fresh { set.usable() } else { u8::MAX };
-    (rev, set.desired, set.total(), usable, set.pinned && rev != 0)
+    let (usable, busy) = if fresh { (set.usable(), set.busy) } else { (u8::MAX, u8::MAX) };
+    (rev, set.desired, set.total(), usable, busy, set.pinned && rev != 0)
 }
 
 /// The states that the older look may stand for.
@@ -81,14 +84,15 @@ fn starts(world: &World, change: &Change<'_>) -> Vec<State> {
     let mut list = vec![state];
     for k in 0..2 {
         let known = set_of(&seen.set[k]);
-        let all = if seen.set[k].fresh { vec![known.ready] } else { (0..=known.total()).collect() };
+        let all = if seen.set[k].fresh { known.ready..=known.ready } else { 0..=known.total() };
+        let all: Vec<(u8, u8)> = all.flat_map(|ready| (0..=known.busy).map(move |ailing| (ready, ailing))).collect();
         list = list
             .iter()
-            .flat_map(|state| all.iter().map(move |ready| (state, *ready)))
-            .map(|(state, ready)| {
+            .flat_map(|state| all.iter().map(move |one| (state, *one)))
+            .map(|(state, (ready, ailing))| {
                 let mut state = *state;
                 let set = Seen { ready, notready: known.total() - ready, ..known };
-                state.set[k] = Set::counted(&set);
+                state.set[k] = Set::counted(&set, ailing);
                 state.view[k] = View { set, fresh: true };
                 state
             })

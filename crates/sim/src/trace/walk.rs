@@ -222,12 +222,9 @@ impl<'a> Walk<'a> {
             self.find(Monitor::Skips, vec![look.spot.clone()], what);
         }
         self.saved = vec![status];
-        if let Some(before) = &self.look {
-            let same = before.status.rollout == status.rollout && !before.status.is_idle() && !status.is_idle();
-            if same && before.plan != look.plan {
-                let spots = vec![before.spot.clone(), look.spot.clone()];
-                self.find(Monitor::Frozen, spots, format!("rollout {} goes by another plan", status.rollout));
-            }
+        if let Some(before) = self.look.as_ref().filter(|before| !status.is_idle() && before.plan != look.plan) {
+            let spots = vec![before.spot.clone(), look.spot.clone()];
+            self.find(Monitor::Frozen, spots, format!("{:?} goes by another plan", status.phase));
         }
     }
 

@@ -27,7 +27,7 @@ pub fn fits(seen: &Observation) -> bool {
 
 /// Both sets.
 pub fn sets(seen: &Observation) -> [Set; 2] {
-    [0, 1].map(|k: Slot| Set::counted(&set_of(&seen.set[k])))
+    [0, 1].map(|k: Slot| Set::counted(&set_of(&seen.set[k]), 0))
 }
 
 /// What stays ready of both sets.

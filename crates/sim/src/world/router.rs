@@ -8,12 +8,13 @@
 //!   picked is in force until every data plane has confirmed the new one.
 //! * An instance that comes into being joins every split that reaches its set and has not as many as it names. It counts
 //!   as ready only when all that may be in force know it.
-//! * Of what is too many only instances are stopped that nothing in force sends to; those with open requests last. Where
-//!   it sends to all of them, none is stopped until it picked anew. (An autoscaler that lowers a set knows no routes:
-//!   where everything is sent to, it stops any.)
+//! * Of what is too many only instances are stopped that nothing in force sends to. One that is not ready may be stopped at
+//!   any time, when its own time to end its requests is over; of the ready ones those with open requests go last. Where
+//!   everything is sent to, none is stopped until the router picked anew. (An autoscaler that lowers a set knows no
+//!   routes: where everything is sent to, it stops any.)
 use super::{Happening, World};
 use crate::invariants::Rule;
-use crate::state::{OLDER, Set, State};
+use crate::state::{Instance, OLDER, Set, State};
 use serin_rollout::{Route, Slot, Split};
 
 /// The accepted generation.
@@ -40,11 +41,15 @@ impl World {
         }
     }
 
-    /// The accepted generation and every older one pick from what is there, as if they had just landed.
+    /// The accepted generation and every older one pick from what is there, as if they had just landed. Those that have
+    /// open requests although nothing sends to them are not among the picked.
     pub(crate) fn place(&self, s: &mut State) {
         let generations: Vec<u16> = std::iter::once(s.accepted).chain(s.older).collect();
-        let all: Vec<[u16; 2]> =
-            generations.iter().map(|id| if *id == 0 { [0; 2] } else { self.picks(s, *id) }).collect();
+        let one = |id: u16, slot: Slot| {
+            picks(&s.set[slot], &self.route(id), slot, |instance| (instance.is_open(), !instance.is_ready()))
+        };
+        let of = |id: &u16| if *id == 0 { [0; 2] } else { [one(*id, 0), one(*id, 1)] };
+        let all: Vec<[u16; 2]> = generations.iter().map(of).collect();
         for (slot, set) in s.set.iter_mut().enumerate() {
             for (i, instance) in set.list_mut().iter_mut().enumerate() {
                 let bit = |(at, picks): (usize, &[u16; 2])| ((picks[slot] >> i & 1) as u8) << at;
@@ -95,7 +100,8 @@ impl World {
     /// that it has picked before.
     fn picks(&self, s: &State, id: u16) -> [u16; 2] {
         let route = self.route(id);
-        [0, 1].map(|slot| picks(&s.set[slot], &route, slot))
+        let rank = |one: Instance| (!one.is_ready(), one.sent() & ACCEPTED == 0, std::cmp::Reverse(one));
+        [0, 1].map(|slot| picks(&s.set[slot], &route, slot, rank))
     }
 
     /// The older generations become these, each of which is made of the ones with these bits; the accepted one picks
@@ -131,7 +137,7 @@ impl World {
 
     /// An instance comes into being.
     pub(super) fn create(&self, s: &mut State, slot: Slot) {
-        let instance = crate::state::Instance::default().with_sent(self.joins(s, slot), false);
+        let instance = Instance::default().with_sent(self.joins(s, slot), false);
         s.set[slot].add(instance);
     }
 
@@ -145,7 +151,7 @@ impl World {
         }
         if gone.sent() != 0 && !excused {
             s.broken = Rule::Destruction as u8;
-        } else if gone.is_open() && !excused && !set.drained {
+        } else if gone.is_open() && gone.is_ready() && !excused && !set.drained {
             s.broken = Rule::Drain as u8;
         }
     }
@@ -157,8 +163,9 @@ impl World {
         }
         let unsent = set.sent() < set.total();
         let stops = |at: &usize| set.list()[*at].sent() == 0 || (set.scaled && !unsent);
-        let idle = (0..set.list().len()).any(|at| stops(&at) && !set.list()[at].is_open());
-        let choice = |at: &usize| stops(at) && (set.scaled || !idle || !set.list()[*at].is_open());
+        let serves = |at: &usize| set.list()[*at].is_ready() && set.list()[*at].is_open();
+        let idle = (0..set.list().len()).any(|at| stops(&at) && !serves(&at));
+        let choice = |at: &usize| stops(at) && (set.scaled || !idle || !serves(at));
         out.extend(distinct(set).filter(choice).map(|at| Happening::Delete(k, at as u8)));
     }
 }
@@ -181,13 +188,11 @@ fn older(s: &State) -> Vec<(u16, u8)> {
     all.map(|(at, id)| (*id, 2 << at)).collect()
 }
 
-fn picks(set: &Set, route: &Route, slot: Slot) -> u16 {
+/// Of the instances that are kept so many as the route's splits name at most; those that rank lowest.
+fn picks<K: Ord>(set: &Set, route: &Route, slot: Slot, rank: impl Fn(Instance) -> K) -> u16 {
     let kept = u16::from(set.desired.min(set.total()));
     let count = route.splits().map(|split| split.routed(slot, kept)).max().unwrap_or(0);
     let mut order: Vec<usize> = (0..set.list().len()).collect();
-    order.sort_by_key(|at| {
-        let instance = set.list()[*at];
-        (!instance.is_ready(), instance.sent() & ACCEPTED == 0, std::cmp::Reverse(instance))
-    });
+    order.sort_by_key(|at| rank(set.list()[*at]));
     order.iter().take(usize::from(count)).fold(0, |all, at| all | 1 << at)
 }

@@ -1,223 +1,14 @@
 //! The driver over a real store and a small world: releases end as they should, commands are compare-and-swap, and a
 //! restart at any moment changes nothing.
-use serin_analysis::{Check, Checks, Metric, Ppm, Sample};
 use serin_engine::store::Store;
-use serin_engine::{
-    Answer, Clock, Command, Driver, Fleet, InstanceSeen, MetricSource, Order, Ordered, Parts, PortError, Revision,
-    Router, RouterSeen,
-};
+use serin_engine::{Answer, Command, Order, Ordered};
+use serin_journal::DECISIONS;
 use serin_journal::decision::{Choice, Decided, Permit};
-use serin_journal::{DECISIONS, Journal, Line};
-use serin_rollout::{
-    Accept, OnAbort, Outcome, Pair, Phase, Plan, Preset, Rev, Route, RouteSeen, SetSeen, Slot, Split, StepKey,
-    WaitingOn, WeightStep, decide, permit,
-};
-use std::cell::RefCell;
-use std::path::Path;
-use std::rc::Rc;
-use std::sync::Arc;
+use serin_rollout::{OnAbort, Outcome, Phase, Plan, Rev, Split, StepKey, WaitingOn, decide, permit};
+use world::{Port, decided, key, order, plan, rest, serving, until};
 
-/// A platform in which everything that is asked for happens by the next look.
-#[derive(Debug)]
-struct World {
-    now: u64,
-    epoch: u64,
-    sets: Pair<SetSeen>,
-    route: Route,
-    renewed: u32,
-    writes: u32,
-    /// Requests a second to each slot by its share of 1000, and how many in 100 the new revision fails.
-    failing: u64,
-    counted: Pair<Sample>,
-    new: Option<Rev>,
-    unreachable: bool,
-    /// The data plane applies the fallback, as the lease was not renewed.
-    falling_back: bool,
-    /// Why it cannot run what it is asked about.
-    refuses: Option<String>,
-}
-
-#[derive(Clone, Debug)]
-struct Port(Rc<RefCell<World>>);
-
-impl Port {
-    fn new() -> Port {
-        Port(Rc::new(RefCell::new(World {
-            now: 1_000,
-            epoch: 0,
-            sets: [SetSeen::EMPTY; 2],
-            route: Route::NOWHERE,
-            renewed: 0,
-            writes: 0,
-            failing: 0,
-            counted: Default::default(),
-            new: None,
-            unreachable: false,
-            falling_back: false,
-            refuses: None,
-        })))
-    }
-
-    /// A second passes under load.
-    fn second(&self) {
-        let mut world = self.0.borrow_mut();
-        world.now += 1_000;
-        for slot in 0..2 {
-            let share = u64::from(world.route.split.share(slot));
-            let requests = share / 10;
-            let bad = world.new.is_some() && world.sets[slot].rev == world.new;
-            let failed = if bad { requests * world.failing / 100 } else { 0 };
-            let sample = &mut world.counted[slot];
-            sample.finished += requests;
-            sample.failed += failed;
-        }
-    }
-
-    fn claimed(&self, epoch: u64) -> Result<(), PortError> {
-        let mut world = self.0.borrow_mut();
-        if epoch < world.epoch {
-            return Err(PortError::Conflict("fenced".into()));
-        }
-        world.epoch = epoch;
-        Ok(())
-    }
-}
-
-impl Fleet for Port {
-    async fn claim(&mut self, epoch: u64) -> Result<(), PortError> {
-        self.claimed(epoch)
-    }
-    async fn observe(&mut self) -> Result<Pair<SetSeen>, PortError> {
-        let mut world = self.0.borrow_mut();
-        if world.unreachable {
-            return Err(PortError::Failed("nobody answers".into()));
-        }
-        for set in &mut world.sets {
-            (set.total, set.ready, set.healthy) = (set.desired, set.desired, set.desired);
-        }
-        Ok(world.sets)
-    }
-    async fn resize(&mut self, slot: Slot, to: u16, revision: &Revision, pin: bool) -> Result<(), PortError> {
-        let mut world = self.0.borrow_mut();
-        world.writes += 1;
-        let set = &mut world.sets[slot];
-        (set.rev, set.desired, set.pinned) = (Some(revision.rev), to, pin);
-        Ok(())
-    }
-    async fn refuses(&self, _: &serde_json::Value) -> Option<String> {
-        self.0.borrow().refuses.clone()
-    }
-    fn instances(&self) -> Vec<InstanceSeen> {
-        Vec::new()
-    }
-    fn troubles(&self) -> Vec<String> {
-        Vec::new()
-    }
-}
-
-impl Router for Port {
-    async fn claim(&mut self, epoch: u64) -> Result<(), PortError> {
-        self.claimed(epoch)
-    }
-    async fn observe(&mut self) -> Result<RouteSeen, PortError> {
-        let world = self.0.borrow();
-        Ok(RouteSeen { accepted: world.route, acked: !world.falling_back, in_force: vec![] })
-    }
-    async fn orient(&mut self, _: Slot) {}
-    async fn write(&mut self, route: Route, _: u64) -> Result<(), PortError> {
-        let mut world = self.0.borrow_mut();
-        (world.route, world.writes) = (route, world.writes + 1);
-        Ok(())
-    }
-    async fn renew(&mut self) -> Result<(), PortError> {
-        let mut world = self.0.borrow_mut();
-        (world.renewed, world.falling_back) = (world.renewed + 1, false);
-        Ok(())
-    }
-    fn describe(&self) -> RouterSeen {
-        RouterSeen::default()
-    }
-}
-
-impl MetricSource for Port {
-    async fn read(&mut self, slot: Slot) -> Result<Sample, String> {
-        Ok(self.0.borrow().counted[slot].clone())
-    }
-}
-
-impl Clock for Port {
-    fn boot_ms(&self) -> u64 {
-        self.0.borrow().now
-    }
-    fn boot_id(&self) -> String {
-        "one".into()
-    }
-    fn wall_ms(&self) -> u64 {
-        self.0.borrow().now + 5_000_000
-    }
-}
-
-type Tested = Driver<Port, Port, Port, Port>;
-
-fn driver(port: &Port, dir: &Path) -> Tested {
-    let store = Arc::new(Store::open(dir.join("store.redb")).unwrap());
-    let (fleet, router, metrics, clock) = (port.clone(), port.clone(), port.clone(), port.clone());
-    let journal = Journal::at(dir.join(DECISIONS), 1 << 24, store.epoch());
-    Driver::new(Parts { service: "shop".into(), store, fleet, router, metrics, clock, journal }).unwrap()
-}
-
-fn plan(manual: bool) -> Plan {
-    let accept = Accept { bake_ms: Some(3_000), checks: true, manual };
-    let steps = [1_000, 5_000].map(|weight| WeightStep { weight, accept });
-    let mut plan = Plan::compile(&Preset::Weights(steps.to_vec()), 2, 0, false).unwrap();
-    plan.times.window_ms = 4_000;
-    plan
-}
-
-fn order(version: u32, plan: Plan) -> Order {
-    let rate = Metric::SuccessRate { min: Ppm::parse_percent("99%").unwrap() };
-    Order {
-        hash: format!("{version:064x}"),
-        content: serde_json::json!({ "version": version }),
-        plan,
-        checks: Some(Checks { interval_ms: 1_000, ..Checks::new(vec![Check::new(rate)]) }),
-        spec: serde_json::Value::Null,
-        file_hash: None,
-        by: "somebody".into(),
-        changes: vec![],
-        force: false,
-    }
-}
-
-/// Seconds pass, with some rounds in each, until `end` holds.
-async fn until(driver: &mut Tested, port: &Port, what: &str, end: impl Fn(&Tested) -> bool) -> WaitingOn {
-    for _ in 0..200 {
-        let on = driver.round().await.unwrap();
-        if end(driver) {
-            return on;
-        }
-        port.second();
-    }
-    panic!("{what} never came: {:?}", driver.status());
-}
-
-async fn rest(driver: &mut Tested, port: &Port) {
-    until(driver, port, "rest", |d| d.status().is_some_and(|s| s.is_idle() && s.proven[s.good])).await;
-    driver.round().await.unwrap();
-}
-
-async fn serving(port: &Port, dir: &Path) -> Tested {
-    let mut driver = driver(port, dir);
-    assert_eq!(driver.round().await.unwrap(), WaitingOn::Nothing, "nothing is wanted, so nothing is done");
-    assert_eq!(driver.deploy(&order(1, plan(false))).await.unwrap(), Ordered::Accepted { rollout: 0, rev: Rev(1) });
-    rest(&mut driver, port).await;
-    assert_eq!(port.0.borrow().route, Route::plain(Split::all(0, 2)));
-    driver
-}
-
-fn key(driver: &Tested) -> StepKey {
-    driver.status().unwrap().now()
-}
+mod frozen;
+mod world;
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_good_release_is_promoted_and_its_history_kept() {
@@ -278,7 +69,7 @@ async fn a_restart_after_every_round_changes_nothing() {
             driver.round().await.unwrap();
             port.second();
             drop(driver);
-            driver = self::driver(&port, dir.path());
+            driver = world::driver(&port, dir.path());
         }
         let status = *driver.status().unwrap();
         let wanted = if failing == 0 { Rev(2) } else { Rev(1) };
@@ -316,7 +107,7 @@ async fn a_restarted_controller_that_only_waits_renews_the_lease() {
     assert!(port.0.borrow().route.lease);
     let waits = *driver.status().unwrap();
     drop(driver);
-    driver = self::driver(&port, dir.path());
+    driver = world::driver(&port, dir.path());
     let (writes, renewed, epoch) = (port.0.borrow().writes, port.0.borrow().renewed, port.0.borrow().epoch);
     for round in 1..=3 {
         assert!(matches!(driver.round().await.unwrap(), WaitingOn::Approval(_)));
@@ -348,7 +139,7 @@ async fn a_fenced_controller_writes_nothing_more() {
     let (port, dir) = (Port::new(), tempfile::tempdir().unwrap());
     let mut driver = serving(&port, dir.path()).await;
     drop(driver);
-    driver = self::driver(&port, dir.path());
+    driver = world::driver(&port, dir.path());
     port.0.borrow_mut().epoch = 99;
     driver.deploy(&order(2, plan(false))).await.unwrap();
     let before = port.0.borrow().writes;
@@ -473,12 +264,6 @@ async fn an_aborted_canary_that_is_to_be_kept_stays_without_traffic() {
     assert!(matches!(driver.command(&abort, key(&driver), "me").unwrap(), Answer::Done(_)));
     rest(&mut driver, &port).await;
     assert_eq!(port.0.borrow().sets[1].desired, 0);
-}
-
-/// What the decision log of a service holds.
-fn decided(dir: &Path) -> Vec<Decided> {
-    let text = std::fs::read_to_string(dir.join(DECISIONS)).unwrap();
-    text.lines().map(|line| serde_json::from_str::<Line<Decided>>(line).unwrap().what).collect()
 }
 
 #[tokio::test(flavor = "current_thread")]
