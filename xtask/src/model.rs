@@ -1,6 +1,7 @@
 //! `check`, `cross`, `mutants`, `sim` and `sweep`: the shipped decision core under an adversarial world.
 
 use crate::run::{Run, Stop, fail};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
 
 /// Every reachable state of the small configurations, and from each of them a way to rest. The verb's own words choose one
@@ -40,7 +41,8 @@ pub fn fuzz_decide(run: &mut Run) -> Result<(), Stop> {
 }
 
 /// Runs the model's own command, with the verb's further words, and takes its keys over; its closing line has the name that
-/// the command gave it. It must have looked at something: each key of `some` is there and is not 0.
+/// the command gave it. It must have looked at something: each key of `some` is there and is not 0. What the command says
+/// before its closing line is passed on.
 fn model(run: &mut Run, command: &[&str], some: &[&str]) -> Result<(), Stop> {
     // always with this feature, so that the verbs share one build
     let mut arguments = vec!["--package", "serin-sim", "--features", "cross"];
@@ -50,15 +52,20 @@ fn model(run: &mut Run, command: &[&str], some: &[&str]) -> Result<(), Stop> {
     run.build(&arguments)?;
     let length = if run.is_long() { "--long" } else { "--quick" };
     let seed = run.seed().to_string();
-    let out = std::process::Command::new(run.built("serin-sim", run.is_long()))
+    let mut child = std::process::Command::new(run.built("serin-sim", run.is_long()))
         .args(command)
         .args(run.words())
         .args([length, "--seed", &seed])
         .stdin(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
-        .output()?;
-    let text = String::from_utf8_lossy(&out.stdout).into_owned();
-    let line = text.lines().last().unwrap_or_default().to_owned();
+        .spawn()?;
+    let line = match child.stdout.take() {
+        // that nobody reads it any more is no reason to end what is counted
+        Some(said) => last_of(said, |line| drop(writeln!(std::io::stdout(), "{line}")))?,
+        None => String::new(),
+    };
+    let status = child.wait()?;
     if let Some(name) = name_of(&line)
         && command.len() == 1
     {
@@ -69,8 +76,11 @@ fn model(run: &mut Run, command: &[&str], some: &[&str]) -> Result<(), Stop> {
             run.fact(key, value.to_owned());
         }
     }
-    if !out.status.success() {
-        return fail(format!("{}: {line}", out.status));
+    if line.is_empty() {
+        return fail(format!("serin-sim ended with {status} and no result: see above"));
+    }
+    if !status.success() {
+        return fail(format!("{status}: {line}"));
     }
     for key in some {
         let value = line.split(' ').find_map(|word| word.strip_prefix(&format!("{key}=")));
@@ -79,6 +89,17 @@ fn model(run: &mut Run, command: &[&str], some: &[&str]) -> Result<(), Stop> {
         }
     }
     Ok(())
+}
+
+/// The last line of what is said; `tell` gets each one before it.
+fn last_of(said: impl Read, mut tell: impl FnMut(&str)) -> std::io::Result<String> {
+    let mut last: Option<String> = None;
+    for line in BufReader::new(said).lines() {
+        if let Some(before) = last.replace(line?) {
+            tell(&before);
+        }
+    }
+    Ok(last.unwrap_or_default())
 }
 
 /// The name in a closing line; `None` where the line is none.
@@ -96,5 +117,14 @@ mod tests {
         assert_eq!(name_of("check-writer-any PASS configs=2 secs=1.0"), Some("check-writer-any"));
         assert_eq!(name_of("something else"), None);
         assert_eq!(name_of(""), None);
+    }
+
+    #[test]
+    fn what_is_told_before_the_closing_line_is_passed_on() {
+        let mut told = vec![];
+        let last = last_of(&b"a story\n\nof two parts\nmutants PASS killed=1\n"[..], |line| told.push(line.to_owned()));
+        assert_eq!(last.ok().as_deref(), Some("mutants PASS killed=1"));
+        assert_eq!(told, ["a story", "", "of two parts"]);
+        assert_eq!(last_of(&b""[..], |_| {}).ok().as_deref(), Some(""));
     }
 }

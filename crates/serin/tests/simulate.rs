@@ -67,9 +67,17 @@ fn wrong_words_are_refused_with_what_to_write() {
         ),
         (vec!["--fault", "errors=20%@soon"], "the time after @ of `errors=20%@soon`"),
         (vec!["--fault", "slow"], "`slow` needs a value: write for example `slow=800ms@30s`"),
-        (vec!["--rate", "0"], "0 is not in 1..=100000"),
+        (vec!["--rate", "0"], "write a whole number of requests per second, from 1 to 100000"),
+        (vec!["--rate", "-3"], "write a whole number of requests per second, from 1 to 100000"),
         (vec!["--approve-after", "10"], "`10`"),
-        (vec!["--seed", "x"], "invalid digit"),
+        (vec!["--seed", "x"], "a seed is a whole number from 0 to 18446744073709551615: write for example `7`"),
+        (vec!["--seed", "-1"], "a seed is a whole number from 0 to"),
+        (
+            vec!["--fault", "good", "--fault", "slow=1s"],
+            "`good` says that nothing goes wrong, and `slow=1s@0s` is given",
+        ),
+        (vec!["--fault", "never-ready", "--fault", "never-ready"], "`never-ready` is given twice: keep one"),
+        (vec!["--fault", "slow=1s", "--fault", "slow=2s"], "`slow=1s@0s` and `slow=2s@0s` begin at the same moment"),
     ] {
         let (code, out, err) = simulate(&args);
         assert_eq!((code, out.as_str()), (Some(2), ""), "{args:?}: {err}");
@@ -86,6 +94,42 @@ fn lines_of_json_are_whole_and_end_with_the_outcome() {
     assert_eq!((code, end["outcome"].as_str(), end["exit"].as_i64()), (Some(1), Some("rolled_back"), Some(1)));
     assert!(events.len() > 5 && events.iter().all(|line| line["at_ms"].is_u64() && line["scene"]["share"].is_u64()));
     assert!(events.windows(2).all(|pair| pair[0]["at_ms"].as_u64() <= pair[1]["at_ms"].as_u64()));
+}
+
+#[test]
+fn the_exit_code_is_the_verdict_whoever_reads_it() {
+    let verdict = |out: std::process::Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_serin"));
+        command.arg("simulate").arg("-f").arg(example("podinfo")).args(["--fault", "never-ready", "-o", "json"]);
+        let done =
+            command.stdout(out).stderr(std::process::Stdio::piped()).spawn().and_then(|child| child.wait_with_output());
+        let done = done.expect("serin runs");
+        (done.status.code(), String::from_utf8(done.stderr).expect("text"))
+    };
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    assert_eq!(verdict(writer.into()), (Some(1), String::new()), "nobody reads it");
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a full disk");
+    let (code, said) = verdict(full.into());
+    assert!(code == Some(1) && said.contains("the result cannot be written: No space left on device"), "{said}");
+}
+
+#[test]
+fn a_search_ends_at_once_when_it_is_told_to_and_draws_nothing_into_a_pipe() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_serin"));
+    command.arg("check").arg("--deep").arg("-f").arg(example("podinfo"));
+    let piped = std::process::Stdio::piped;
+    let mut child = command.stdout(piped()).stderr(piped()).spawn().expect("serin runs");
+    let mut said = std::io::BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut said, &mut line).expect("a sign of life");
+    assert!(line.contains(" searches done, ") && !line.contains(['\r', '\x1b', '█', '░']), "{line:?}");
+    assert!(!line.contains(" 0 states"), "what runs is counted: {line:?}");
+    // not Signal::INT, which whoever runs the tests in the background has made it ignore: nothing handles either of them
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it is there");
+    let done = child.wait_with_output().expect("it ends");
+    assert_eq!((std::os::unix::process::ExitStatusExt::signal(&done.status), done.stdout), (Some(15), vec![]));
 }
 
 #[test]

@@ -44,6 +44,8 @@ pub enum Verb {
     FuzzDecide,
     /// What services wrote down.
     Trace,
+    /// How it is used.
+    Help,
 }
 
 /// Who writes in a system with one key.
@@ -69,6 +71,7 @@ impl Verb {
             Verb::Permit => "permit",
             Verb::FuzzDecide => "fuzz-decide",
             Verb::Trace => "trace",
+            Verb::Help => "help",
         }
     }
 }
@@ -100,8 +103,9 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Arguments, String
         Some("permit") => Verb::Permit,
         Some("fuzz-decide") => Verb::FuzzDecide,
         Some("trace") => Verb::Trace,
-        Some(other) => return Err(format!("there is no verb {other:?}")),
-        None => return Err("there is no verb".to_owned()),
+        Some("help" | "--help" | "-h") => Verb::Help,
+        Some(other) => return Err(format!("there is no verb {other:?}; write one of those below")),
+        None => return Err("no verb is given; write one of those below".to_owned()),
     };
     let mut parsed = Arguments {
         verb,
@@ -120,25 +124,33 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Arguments, String
             ("--quick", _) => parsed.long = false,
             ("--long", _) => parsed.long = true,
             ("--seed", _) => parsed.seed = number(&option, &value()?)?,
-            ("--threads", _) => parsed.threads = Some(number(&option, &value()?)?),
-            ("--seeds", Verb::Sim) => parsed.seeds = Some(number(&option, &value()?)?),
+            ("--help" | "-h", _) => parsed.verb = Verb::Help,
+            ("--threads", _) => parsed.threads = Some(some(&option, number(&option, &value()?)?)?),
+            ("--seeds", Verb::Sim) => parsed.seeds = Some(some(&option, number(&option, &value()?)?)?),
             ("--only", Verb::Check(_) | Verb::Cross | Verb::Mutants) => parsed.only = Some(value()?),
             ("--table", Verb::Check(_)) => parsed.table = true,
             ("--story", Verb::Mutants) => (parsed.verb, parsed.story) = (Verb::Story, Some(value()?)),
             ("--cross", Verb::Check(None)) => parsed.verb = Verb::Cross,
             ("--writer", Verb::Check(None)) => parsed.verb = Verb::Check(Some(writer(&value()?)?)),
-            (dir, Verb::Trace) if parsed.dir.is_none() && !dir.starts_with('-') => parsed.dir = Some(dir.to_owned()),
-            _ => return Err(format!("{option} does not belong here")),
+            (dir, Verb::Trace) if parsed.dir.is_none() && !dir.is_empty() && !dir.starts_with('-') => {
+                parsed.dir = Some(dir.to_owned())
+            }
+            _ => return Err(format!("{option:?} does not belong here")),
         }
     }
     if parsed.verb == Verb::Trace && parsed.dir.is_none() {
-        return Err("trace needs the directory of the journals".to_owned());
+        return Err("trace needs a directory: a service's state directory, or one above it".to_owned());
     }
     Ok(parsed)
 }
 
 fn number<T: std::str::FromStr>(option: &str, text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("{option} takes a whole number, not {text:?}"))
+}
+
+/// None at all would find nothing.
+fn some<T: PartialEq + From<u8>>(option: &str, count: T) -> Result<T, String> {
+    if count == T::from(0) { Err(format!("{option} takes 1 or more, not 0")) } else { Ok(count) }
 }
 
 fn writer(text: &str) -> Result<Writer, String> {
@@ -168,6 +180,13 @@ mod tests {
     }
 
     #[test]
+    fn who_asks_for_help_gets_it() {
+        for line in ["--help", "-h", "help", "check --help", "trace -h"] {
+            assert_eq!(of(line).map(|args| args.verb), Ok(Verb::Help), "{line}");
+        }
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
         for line in [
             "",
@@ -179,6 +198,8 @@ mod tests {
             "check --cross --writer any",
             "sim --only x",
             "sim --seeds many",
+            "sim --seeds 0",
+            "check --threads 0",
             "sim extra",
             "trace",
             "trace one two",

@@ -3,6 +3,7 @@
 use crate::bfs;
 use crate::env::{Env, Person};
 use crate::invariants::Rule;
+use crate::progress::Meter;
 use crate::quiet::Mode;
 use crate::story;
 use crate::subject::Subject;
@@ -89,8 +90,13 @@ pub struct Explored {
 /// Searches every state that `plan` can reach from a service at rest, at most `cap` of them, and runs each to its quiet
 /// end. A search that was cut says nothing of ends.
 pub fn explore(subject: Subject, plan: Plan, env: Env, cap: usize) -> Explored {
+    explore_told(subject, plan, env, cap, &Meter::default())
+}
+
+/// [`explore`], with `meter` told how far it is.
+pub fn explore_told(subject: Subject, plan: Plan, env: Env, cap: usize, meter: &Meter) -> Explored {
     let world = World::new(subject, plan, env);
-    let found = bfs::search(&world, world.at_rest(), cap, &Mode::ALL);
+    let found = bfs::search_told(&world, world.at_rest(), cap, &Mode::ALL, meter);
     let broken = found.broken.map(|id| {
         let way = found.graph.way(id);
         let rule = way.last().and_then(|(_, state)| Rule::of(state.broken));

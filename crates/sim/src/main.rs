@@ -11,25 +11,40 @@ use serin_sim::seeds::{self, Seeds};
 use serin_sim::simulator::Stats;
 use serin_sim::subject::Subject;
 use serin_sim::{excuses, sweep, trace};
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
+
+/// A line of the result. That nobody reads it any more is no reason to end what is counted.
+macro_rules! say {
+    ($($text:tt)*) => { drop(writeln!(std::io::stdout(), $($text)*)) };
+}
+
+/// A line for who watches. That nobody does is no reason to end.
+macro_rules! note {
+    ($($text:tt)*) => { drop(writeln!(std::io::stderr(), $($text)*)) };
+}
 
 fn main() -> ExitCode {
     let args = match arguments::parse(std::env::args().skip(1)) {
         Ok(args) => args,
         Err(why) => {
-            eprintln!("serin-sim: {why}\n{USAGE}");
+            note!("serin-sim: {why}\n{USAGE}");
             return ExitCode::from(2);
         }
     };
-    eprintln!("seed={}", args.seed);
+    if args.verb == Verb::Help {
+        say!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    note!("seed={}", args.seed);
     let began = Instant::now();
     let list = mutants::all();
     let told = match args.story.as_ref().map(|name| mutants::find(&list, name)).transpose() {
         Ok(told) => told,
         Err(nearest) => {
-            eprintln!("no mutant has this name, or more than one has; write one of: {}", nearest.join(", "));
+            note!("{}", unknown(args.story.as_deref().unwrap_or_default(), &nearest));
             return ExitCode::from(2);
         }
     };
@@ -43,10 +58,21 @@ fn main() -> ExitCode {
         Verb::Permit => serin_sim::enumerate::perform(args.long),
         Verb::FuzzDecide => serin_sim::fuzz::perform(args.long, args.seed),
         Verb::Trace => trace(&args),
+        Verb::Help => (true, String::new()),
     };
     let result = if sound { "PASS" } else { "FAIL" };
-    println!("{} {result} {keys} secs={:.1}", args.verb.label(), began.elapsed().as_secs_f64());
+    say!("{} {result} {keys} secs={:.1}", args.verb.label(), began.elapsed().as_secs_f64());
     if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// That no mutant is meant by `name`, or several are.
+fn unknown(name: &str, names: &[&str]) -> String {
+    let why = if names.iter().all(|known| known.contains(name)) {
+        format!("{name:?} is a part of several names")
+    } else {
+        format!("no mutant has {name:?} in its name")
+    };
+    format!("{why}; write one of: {}", names.join(", "))
 }
 
 fn threads(args: &Arguments) -> usize {
@@ -66,13 +92,16 @@ fn check(args: &Arguments, writer: Option<Writer>) -> (bool, String) {
     let rate = check::rate(report.states(), began.elapsed());
     let missing = if args.only.is_none() && writer.is_none() { report.coverage.missing() } else { vec![] };
     for (name, count) in report.coverage.table().iter().filter(|_| args.table) {
-        eprintln!("{count:>12} {name}");
+        note!("{count:>12} {name}");
     }
     for name in &missing {
-        eprintln!("never reached: {name}");
+        note!("never reached: {name}");
     }
     for name in &report.orphans {
-        eprintln!("{name} is pinned, and no configuration has this name; UPDATE=1 serin-sim check drops it");
+        note!("{name} is pinned, and no configuration has this name; UPDATE=1 serin-sim check drops it");
+    }
+    if report.configs.is_empty() {
+        nothing_is_called("configuration", args.only.as_deref(), &check::names());
     }
     let written = !unpinned || update(&report);
     let count = |of: fn(&ConfigReport) -> bool| report.configs.iter().filter(|config| of(config)).count();
@@ -92,9 +121,16 @@ fn check(args: &Arguments, writer: Option<Writer>) -> (bool, String) {
         report.coverage.reached(),
         missing.len(),
         count(|config| config.sampled.is_some()),
-        report.omission(),
+        report.omission() + 0.0, // the sum of nothing is -0
     );
     (report.is_sound() && missing.is_empty() && written, keys)
+}
+
+/// Why nothing was looked at.
+fn nothing_is_called(what: &str, part: Option<&str>, names: &[String]) {
+    if let Some(part) = part {
+        note!("no {what} has {part:?} in its name; write a part of one of: {}", names.join(", "));
+    }
 }
 
 /// Writes pinned.txt anew; what was not searched now stays as it is in the file.
@@ -108,9 +144,9 @@ fn update(report: &CheckReport) -> bool {
         Ok(pins.len())
     });
     match written {
-        Ok(pins) => eprintln!("{} has {pins} pins now; review the diff", path.display()),
+        Ok(pins) => note!("{} has {pins} pins now; review the diff", path.display()),
         Err(why) => {
-            eprintln!("{why}");
+            note!("{why}");
             return false;
         }
     }
@@ -124,13 +160,16 @@ fn cross(args: &Arguments) -> (bool, String) {
     let compared = cross::all(&list, threads(args), &Screen::default());
     let states: usize = compared.iter().map(|one| one.ours).sum();
     let differ = compared.iter().filter(|one| !one.agrees()).count();
+    if compared.is_empty() {
+        nothing_is_called("small configuration", args.only.as_deref(), &check::names());
+    }
     let sound = differ == 0 && !compared.is_empty() && states > 0;
     (sound, format!("configs={} states={states} differ={differ}", compared.len()))
 }
 
 #[cfg(not(feature = "cross"))]
 fn cross(_: &Arguments) -> (bool, String) {
-    eprintln!("this program was built without the independent checker: build it with --features cross");
+    note!("this program was built without the independent checker: build it with --features cross");
     (false, "configs=0 states=0 differ=0".to_owned())
 }
 
@@ -139,18 +178,25 @@ fn mutants(args: &Arguments, list: &[Mutant]) -> (bool, String) {
         .iter()
         .filter(|mutant| args.only.as_ref().is_none_or(|part| mutant.names().any(|name| name.contains(part.as_str()))))
         .collect();
+    if chosen.is_empty() {
+        let names: Vec<String> = list.iter().flat_map(Mutant::names).map(str::to_owned).collect();
+        nothing_is_called("mutant", args.only.as_deref(), &names);
+    }
     let verdicts = mutants::run_all(&chosen, |verdict| {
         let how = verdict.caught.map_or("NOT CAUGHT", mutants::Caught::sentence);
         let control = if verdict.control { "" } else { " (the sound core is not sound in this world)" };
         let closed = if verdict.closed { "" } else { " (nor is the same tool without this hole)" };
         let other = if verdict.caught == Some(verdict.expected) { "" } else { " (NOT WHAT ITS STORY SAYS)" };
-        eprintln!(
+        note!(
             "{:<34} {:>3} steps {:>8} states {:>5.1}s  {how}{control}{closed}{other}",
-            verdict.name, verdict.steps, verdict.states, verdict.secs
+            verdict.name,
+            verdict.steps,
+            verdict.states,
+            verdict.secs
         );
     });
     if args.only.is_some() {
-        verdicts.iter().for_each(|verdict| eprint!("\n{}", verdict.story));
+        verdicts.iter().for_each(|verdict| note!("\n{}", verdict.story.trim_end()));
     }
     let killed = verdicts.iter().filter(|verdict| verdict.is_killed()).count();
     let (total, outages) = (verdicts.len(), mutants::outages(chosen));
@@ -164,11 +210,11 @@ fn excuses() -> (bool, String) {
     let verdicts: Vec<_> = excuses::all().iter().map(excuses::run).collect();
     for verdict in &verdicts {
         let how = if verdict.is_exact() { "as wide as it must be" } else { "NOT EXACT" };
-        eprintln!("allowance {:<24} {:>8} states  {how}", verdict.name, verdict.states);
+        note!("allowance {:<24} {:>8} states  {how}", verdict.name, verdict.states);
     }
     let needless: Vec<_> = FLOWS.iter().filter_map(|flow| excuses::nothing_is_owed_for_nothing(*flow).err()).collect();
     for state in &needless {
-        eprintln!("something is excused although nothing happened: {state}");
+        note!("something is excused although nothing happened: {state}");
     }
     let exact = verdicts.iter().filter(|verdict| verdict.is_exact()).count();
     let keys = format!(" excuses={} exact={exact} needless={}", verdicts.len(), needless.len());
@@ -178,7 +224,7 @@ fn excuses() -> (bool, String) {
 /// The story of one mutant on stdout.
 fn tell_mutant(mutant: &Mutant) -> (bool, String) {
     let verdict = mutants::run(mutant);
-    println!("{}", verdict.story);
+    say!("{}", verdict.story);
     let killed = usize::from(verdict.is_killed());
     let outages = mutants::outages([mutant]);
     (killed == 1, format!("mutants=1 killed={killed} survived={} outages={outages}", 1 - killed))
@@ -193,11 +239,11 @@ fn simulate(args: &Arguments) -> (bool, String) {
         seeds::run(Subject::SOUND, Seeds { first: args.seed, count, threads: threads(args) }, &Screen::default());
     for (seed, run) in &outcome.stories {
         let rule = run.broken.unwrap_or_default();
-        eprintln!("seed {seed}: {}: {rule}\n{}", run.setting, run.story);
-        eprintln!("again: serin-sim sim --seed {seed} --seeds 1");
+        note!("seed {seed}: {}: {rule}\n{}", run.setting, run.story);
+        note!("again: serin-sim sim --seed {seed} --seeds 1");
     }
     if args.long {
-        eprint!("{}", outcome.table());
+        note!("{}", outcome.table().trim_end());
     }
     let Stats { steps, rounds, writes, failures, crashes, zombies, succeeded, returned, halted } = outcome.stats;
     let keys = format!(
@@ -213,7 +259,7 @@ fn sweep(args: &Arguments) -> (bool, String) {
     let sizes: &[u16] = if args.long { &[1, 2, 3, 5, 10] } else { &[1, 3] };
     let swept = sweep::sweep(sizes, |flow, size, mode, swept| {
         let failed = swept.failures.len();
-        eprintln!(
+        note!(
             "{:<12} R={size:<3} {mode:?} actions={} cases={} failures={failed}",
             flow.name(),
             swept.actions,
@@ -221,7 +267,7 @@ fn sweep(args: &Arguments) -> (bool, String) {
         );
     });
     for story in swept.failures.iter().take(3) {
-        eprintln!("{story}");
+        note!("{story}");
     }
     let failures = swept.failures.len();
     (failures == 0 && swept.cases > 0, format!("actions={} cases={} failures={failures}", swept.actions, swept.cases))
@@ -235,12 +281,18 @@ fn trace(args: &Arguments) -> (bool, String) {
     let report = match trace::trace(Path::new(dir)) {
         Ok(report) => report,
         Err(why) => {
-            eprintln!("{why}");
+            note!("{why}");
             return (false, "dirs=1 services=0 lines=0 malformed=1".to_owned());
         }
     };
     for finding in report.findings.iter().take(TOLD) {
-        eprintln!("{finding}");
+        note!("{finding}");
+    }
+    if report.findings.len() > TOLD {
+        note!("and {} more", report.findings.len() - TOLD);
+    }
+    if let Some(why) = report.nothing() {
+        note!("{dir}: {why}");
     }
     let counted = &report.counted;
     let keys = format!(

@@ -73,6 +73,8 @@ pub struct Script {
     pub hold_max: u64,
     /// How long each of them waits.
     pub hold_ms: u64,
+    /// An answer that takes so long is given up, and an error is sent instead.
+    pub response_ms: u64,
 }
 
 /// How things stand at one moment.
@@ -115,6 +117,10 @@ pub enum What {
     Approved,
     /// The second key refused a write.
     Refused(Refusal),
+    /// Nothing that is ready can be reached: requests wait.
+    Dark,
+    /// Something can again, after so many milliseconds.
+    Lit(u64),
 }
 
 /// One line of the story.
@@ -139,6 +145,13 @@ pub enum End {
         waits: String,
         /// Whether it is halted.
         halted: bool,
+        /// When anything happened last.
+        since_ms: u64,
+    },
+    /// It is not over after the longest time that is played.
+    Unfinished {
+        /// What it waits for.
+        waits: String,
     },
     /// A rule is broken: a mistake in Serin, never in a service.
     Broken(Rule),
@@ -157,6 +170,8 @@ pub struct Played {
     pub scene: Scene,
     /// The smallest part of the traffic that ready instances could carry, in basis points, and when that was.
     pub least: (Bp, u64),
+    /// For how many milliseconds in all they could not carry all of it.
+    pub short_ms: u64,
     /// When the first request went to the new revision.
     pub first_new_ms: Option<u64>,
     /// When the first of its answers was an error or too slow because of a fault.

@@ -33,6 +33,11 @@ impl Meter {
         self.mode.store(mode as u32 + 1, Relaxed);
     }
 
+    /// How many states were found when it told last.
+    pub fn states(&self) -> u64 {
+        self.states.load(Relaxed)
+    }
+
     /// In words: how far it is of `expected` states, after `spent`.
     pub fn words(&self, expected: Option<usize>, spent: Duration) -> String {
         let states = self.states.load(Relaxed);

@@ -126,7 +126,8 @@ fn split(split: &Split) -> String {
     }
 }
 
-fn route(route: &Route) -> String {
+/// A route in words: the split, and after `or` its fallback.
+pub fn route(route: &Route) -> String {
     let fallback = route.fallback.map_or_else(String::new, |x| format!(" or {}", split(&x)));
     format!("{}{fallback}", split(&route.split))
 }

@@ -41,8 +41,21 @@ pub struct Report {
 impl Report {
     /// Whether there was anything to watch, every rollout that began is accounted for, and nothing is wrong.
     pub fn is_sound(&self) -> bool {
-        let ended = self.counted.promoted + self.counted.returned;
-        self.lines > 0 && self.findings.is_empty() && (self.counted.started == 0 || ended > 0)
+        self.findings.is_empty() && self.nothing().is_none()
+    }
+
+    /// Why this says nothing although no rule is broken, in one sentence; `None` where it says something.
+    pub fn nothing(&self) -> Option<String> {
+        let Counted { started, promoted, returned, .. } = self.counted;
+        if self.services == 0 {
+            Some(format!("no {DECISIONS} is here or below; name the state directory of a service, or one above it"))
+        } else if self.lines == 0 {
+            Some(format!("there is nothing in {DECISIONS}: no controller has decided anything yet"))
+        } else if started > 0 && promoted + returned == 0 {
+            Some(format!("of the rollouts that began ({started}) none has ended yet; trace again when one has"))
+        } else {
+            None
+        }
     }
 
     fn join(&mut self, other: Report) {
@@ -88,7 +101,8 @@ fn trace_one(state: &Path) -> Result<Report, String> {
     let facts = Facts::new(proxy, instances);
     let mut walk = Walk::new(&facts);
     decisions.entries.iter().for_each(|entry| walk.line(entry));
-    findings.extend(facts.check(&walk.routes, &walk.looks));
+    let first = decisions.entries.first().filter(|entry| entry.gap);
+    findings.extend(facts.check(&walk.routes, &walk.looks, first.map(|entry| entry.line.boot)));
     findings.extend(walk.findings);
     let (lines, counted) = (decisions.entries.len() as u64, walk.counted);
     Ok(Report { services: 1, lines, facts: facts.lines, torn, counted, findings })

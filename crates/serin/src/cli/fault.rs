@@ -28,6 +28,9 @@ const KNOWN: [Known; 9] = [
 /// When a fault strikes that needs a release under way, and does not say when.
 const MIDWAY: Time = Time::seconds(30);
 
+/// The most requests in a second that are drawn.
+const MOST_RATE: u32 = 100_000;
+
 /// The list for `--help`.
 pub(super) fn list() -> String {
     let rows: Vec<_> = KNOWN.iter().map(|(_, form, does)| format!("  {form:<26} {does}")).collect();
@@ -119,10 +122,41 @@ fn track(value: Option<&str>) -> Result<Track, String> {
     }
 }
 
+/// Reads a seed.
+pub(super) fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("a seed is a whole number from 0 to {}: write for example `7`", u64::MAX))
+}
+
+/// Reads how many requests there are in a second.
+pub(super) fn rate(text: &str) -> Result<u32, String> {
+    let rate = text.parse().ok().filter(|rate| (1..=MOST_RATE).contains(rate));
+    rate.ok_or_else(|| format!("write a whole number of requests per second, from 1 to {MOST_RATE}"))
+}
+
+/// What contradicts itself among these, as a sentence; `good` is `None`.
+pub(super) fn contradiction(faults: &[Option<Strike>]) -> Option<String> {
+    let strikes: Vec<&Strike> = faults.iter().flatten().collect();
+    if let (Some(first), true) = (strikes.first(), faults.contains(&None)) {
+        let first = written(first);
+        return Some(format!("`good` says that nothing goes wrong, and `{first}` is given too: leave one of them out"));
+    }
+    let same = |a: &Strike, b: &Strike| {
+        a.at_ms == b.at_ms && std::mem::discriminant(&a.fault) == std::mem::discriminant(&b.fault)
+    };
+    strikes.iter().enumerate().find_map(|(i, b)| {
+        let several = matches!(b.fault, Fault::InstanceLost(_)); // there is more than one instance to lose
+        let a = strikes[..i].iter().find(|a| !several && same(a, b))?;
+        if *a == *b {
+            return Some(format!("`{}` is given twice: keep one", written(a)));
+        }
+        Some(format!("`{}` and `{}` begin at the same moment: keep one, or give another @TIME", written(a), written(b)))
+    })
+}
+
 /// A fault as it is written.
 pub(crate) fn written(strike: &Strike) -> String {
-    let length = |ms: u64| super::moment::length(ms);
-    let at = if strike.at_ms == 0 { "0s".to_owned() } else { length(strike.at_ms) };
+    let length = |ms: u64| Time::millis(ms).to_string(); // to the millisecond: it is read again
+    let at = length(strike.at_ms);
     match strike.fault {
         Fault::Errors(ppm) => {
             format!("errors={}@{at}", Ppm::new(ppm).map_or_else(|| ppm.to_string(), |share| share.to_string()))
@@ -158,6 +192,8 @@ mod tests {
             ("no-traffic", strike(Fault::NoTraffic, 0)),
             ("route-late", strike(Fault::RouteLate(10_000), 0)),
             ("store-full=10s", strike(Fault::StoreFull(10_000), 30_000)),
+            ("slow=1500ms@61500ms", strike(Fault::Slow(1_500), 61_500)),
+            ("controller-killed=90061s@1h1m1s", strike(Fault::ControllerKilled(90_061_000), 3_661_000)),
         ] {
             assert_eq!(parse(text), meant, "{text}");
             if let Ok(Some(read)) = meant {
@@ -172,6 +208,28 @@ mod tests {
             assert!(parse(form).is_ok(), "{form}");
             assert!(form.starts_with(name), "{form}");
         }
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_named() {
+        let said = |texts: &[&str]| {
+            let faults: Vec<_> = texts.iter().map(|text| parse(text).expect("a fault")).collect();
+            contradiction(&faults).unwrap_or_default()
+        };
+        for fine in [
+            &["good", "good"][..],
+            &["errors=20%@20s", "errors=1%@30s", "slow=1s@20s"],
+            &["instance-lost", "instance-lost", "instance-lost=stable"],
+        ] {
+            assert_eq!(said(fine), "", "{fine:?}");
+        }
+        assert!(said(&["errors=3%", "good"]).starts_with("`good` says that nothing goes wrong, and `errors=3%@0s`"));
+        let twice = said(&["errors=20%@20s", "slow=1s", "errors=1%@20s"]);
+        assert!(
+            twice.starts_with("`errors=20%@20s` and `errors=1%@20s` begin at the same moment: keep one"),
+            "{twice}"
+        );
+        assert_eq!(said(&["never-ready", "never-ready"]), "`never-ready` is given twice: keep one");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serin_sim::play::Strike;
 
-use super::{Global, Terminal, fault, lint::read};
+use super::{Failure, Global, Terminal, exit, fault, lint::read};
 use crate::config::{Loaded, quantity::Time};
 
 /// What `serin simulate` takes.
@@ -16,10 +16,10 @@ pub struct Simulate {
     #[arg(long = "fault", value_name = "FAULT", value_parser = fault::parse)]
     faults: Vec<Option<Strike>>,
     /// Draw everything that varies from this number: the same number plays the same release.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = fault::seed, allow_hyphen_values = true)]
     seed: u64,
     /// Requests per second.
-    #[arg(long, value_name = "R", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "R", default_value = "200", value_parser = fault::rate, allow_hyphen_values = true)]
     rate: u32,
     /// How long a person takes to approve a step that asks for it.
     #[arg(long, value_name = "DURATION", default_value = "0", value_parser = Time::parse)]
@@ -45,6 +45,9 @@ pub struct Job {
 
 impl Simulate {
     pub(super) fn run(self, global: &Global, terminal: &Terminal) -> Result<Job, ExitCode> {
+        if let Some(why) = fault::contradiction(&self.faults) {
+            return Err(terminal.fail(&Failure::new(exit::REFUSED, why, "")));
+        }
         let loaded = read(global, terminal, None)?; // nothing is started, so no state directory matters
         Ok(Job {
             loaded,

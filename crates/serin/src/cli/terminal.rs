@@ -116,6 +116,18 @@ impl Terminal {
         }
     }
 
+    /// Writes the whole result of a verb whose exit code is a verdict, and answers with that code. It is the same where
+    /// nobody reads to the end, and another one where the result cannot be written.
+    pub fn conclude(&self, text: &str, code: u8) -> ExitCode {
+        let mut out = io::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+                self.fail(&Failure::new(exit::FAILED, format!("the result cannot be written: {e}"), ""))
+            }
+            Ok(()) | Err(_) => ExitCode::from(code),
+        }
+    }
+
     /// Writes one value as a line of JSON.
     pub fn json<T: serde::Serialize>(&self, value: &T) {
         match serde_json::to_string(value) {

@@ -32,6 +32,10 @@ impl Time {
     pub const fn seconds(s: u64) -> Self {
         Time(s * 1000)
     }
+    /// From whole milliseconds.
+    pub const fn millis(ms: u64) -> Self {
+        Time(ms)
+    }
     /// The value in milliseconds.
     pub const fn as_millis(self) -> u64 {
         self.0
@@ -80,7 +84,9 @@ impl Time {
                 }
             };
             let part = decimal(number, scale).ok_or_else(|| {
-                format!("`{text}` is not a duration: {number:?} is not a number, or finer than a millisecond")
+                format!(
+                    "`{text}` is not a duration: `{number}` is not a number, much too large, or finer than a millisecond"
+                )
             })?;
             total = total.saturating_add(part);
             rest = after;

@@ -123,7 +123,9 @@ pub(super) fn reason(snapshot: &Snapshot, on: WaitingOn) -> (&'static str, Strin
         WaitingOn::Ready(slot) | WaitingOn::Drained(slot) if !snapshot.seen.set[slot].fresh => {
             plain(Waiting::LOOKING, "a first look at every instance since the controller began", None)
         }
-        WaitingOn::Ready(slot) => ("ready", not_ready(snapshot, slot, track(slot)), Some(Timer::Healthy)),
+        WaitingOn::Ready(slot) => {
+            ("ready", not_ready(snapshot, slot, asked(snapshot, slot), track(slot)), Some(Timer::Healthy))
+        }
         WaitingOn::Drained(slot) => {
             let busy = snapshot.seen.set[slot].busy;
             let text = match busy {
@@ -152,12 +154,13 @@ pub(super) fn reason(snapshot: &Snapshot, on: WaitingOn) -> (&'static str, Strin
             "copy",
             format!(
                 "{}; deploy a corrected revision if they cannot become so",
-                not_ready(snapshot, slot, "the copy's")
+                not_ready(snapshot, slot, whole(snapshot, slot), "the copy's")
             ),
             None,
         ),
         WaitingOn::Good(_) => {
-            let text = not_ready(snapshot, snapshot.status.good, "stable");
+            let good = snapshot.status.good;
+            let text = not_ready(snapshot, good, whole(snapshot, good), "stable");
             let ways = "repair it, deploy a corrected revision, or take the canary with `serin promote --full`";
             ("stable", format!("{text}; {ways}"), None)
         }
@@ -229,9 +232,20 @@ pub(crate) fn not_up(snapshot: &Snapshot) -> Option<String> {
     Some(format!("waiting for {waits}{why}"))
 }
 
-fn not_ready(snapshot: &Snapshot, slot: Slot, track: &str) -> String {
-    let (set, of) = (&snapshot.seen.set[slot], snapshot.plan.limits.replicas);
-    let of = set.desired.max(of);
+/// How many instances a slot is to have now: a canary may be smaller than the service, what serves is never meant to be.
+fn asked(snapshot: &Snapshot, slot: Slot) -> u16 {
+    let desired = snapshot.seen.set[slot].desired;
+    if slot == snapshot.status.good || desired == 0 { whole(snapshot, slot) } else { desired }
+}
+
+/// How many instances a slot has that carries everything.
+fn whole(snapshot: &Snapshot, slot: Slot) -> u16 {
+    snapshot.seen.set[slot].desired.max(snapshot.plan.limits.replicas)
+}
+
+/// What is missing until `of` instances of a slot count.
+fn not_ready(snapshot: &Snapshot, slot: Slot, of: u16, track: &str) -> String {
+    let set = &snapshot.seen.set[slot];
     let counts = if set.ready >= of {
         let least = snapshot.plan.times.min_healthy_ms as f64 / 1000.0;
         format!("{track} instances to stay healthy for {least} s ({} of {of} have)", set.healthy)

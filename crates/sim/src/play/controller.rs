@@ -87,11 +87,12 @@ impl<E: Engine> Stage<'_, E> {
         self.controller.look_at = Some(self.controller.look_at.map_or(turn, |planned| planned.min(turn)));
     }
 
-    /// It dies, and with it the write that it had sent.
+    /// It dies, and with it the write that it had sent. One that is dead stays so for the longer of the two times.
     pub fn kill(&mut self, for_ms: u64) {
         self.happen(Happening::Crash(false));
         self.land = None;
-        self.controller.dead_until = Some(self.now + for_ms);
+        let until = self.controller.dead_until.unwrap_or(0).max(self.now + for_ms);
+        self.controller.dead_until = Some(until);
         self.controller.silent_since.get_or_insert(self.now);
         self.controller.waiting = None;
     }
@@ -246,6 +247,7 @@ impl<E: Engine> Stage<'_, E> {
         self.controller.silent_since = None;
         if std::mem::replace(&mut self.falling_back, false) {
             self.confirm_soon();
+            self.weigh();
             self.tell(What::Renewed);
         }
     }
@@ -276,6 +278,12 @@ impl<E: Engine> Stage<'_, E> {
 
     /// What it waits for.
     pub fn wait_in_words(&self) -> (String, Option<u64>) {
+        if let Some(until) = self.controller.dead_until {
+            return ("the controller to be started again".to_owned(), Some(until));
+        }
+        if let Some(until) = self.controller.full_until {
+            return ("the store to be written again".to_owned(), Some(until));
+        }
         let status = self.status();
         let on = self.controller.waiting.as_ref().map_or(WaitingOn::Nothing, |waiting| waiting.on);
         let seen = self.world.seen(&self.state, &self.choice());

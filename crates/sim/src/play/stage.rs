@@ -78,7 +78,12 @@ pub(super) struct Stage<'a, E> {
     trouble: Trouble,
     /// What the data plane applies.
     applied: Route,
+    /// The part of the traffic that what is ready can carry.
+    part: Bp,
     least: (Bp, u64),
+    short_ms: u64,
+    /// Since when that part is nothing.
+    dark: Option<u64>,
     first_new: Option<u64>,
     first_bad: Option<u64>,
 }
@@ -104,7 +109,10 @@ impl<'a, E: Engine> Stage<'a, E> {
             platform: Platform { whole: [true, false], ..Platform::default() },
             trouble: Trouble { pending, ..Trouble::default() },
             applied: world.route(state.accepted),
+            part: FULL,
             least: (FULL, 0),
+            short_ms: 0,
+            dark: None,
             first_new: None,
             first_bad: None,
         }
@@ -125,6 +133,7 @@ impl<'a, E: Engine> Stage<'a, E> {
             self.platform_moment();
             self.strike();
             self.controller_moment();
+            self.tell_dark();
         }
     }
 
@@ -138,10 +147,11 @@ impl<'a, E: Engine> Stage<'a, E> {
         let strikes = !self.trouble.pending.is_empty();
         let soon = self.next_but_looks().is_some() || strikes || self.engine.next_due(self.now).is_some();
         let still = self.now >= self.changed + STILL_MS && !soon;
-        (still || self.now >= LONGEST_MS).then(|| {
+        if still {
             let (waits, _) = self.wait_in_words();
-            End::Still { waits, halted: self.is_halted() }
-        })
+            return Some(End::Still { waits, halted: self.is_halted(), since_ms: self.changed });
+        }
+        (self.now >= LONGEST_MS).then(|| End::Unfinished { waits: self.wait_in_words().0 })
     }
 
     fn finish(mut self, end: End) -> Played {
@@ -154,6 +164,7 @@ impl<'a, E: Engine> Stage<'a, E> {
             ended_ms: self.now,
             scene,
             least: self.least,
+            short_ms: self.short_ms,
             first_new_ms: self.first_new,
             first_bad_ms: self.first_bad,
             going_back_ms: self.controller.going_back,
@@ -186,16 +197,23 @@ impl<'a, E: Engine> Stage<'a, E> {
     fn roads(&self) -> Roads {
         let sets = self.truth().set;
         let new = [0, 1].map(|k: Slot| self.track_of(&sets[k]) == Track::New);
+        let given_up = self.trouble.slow_ms >= self.script.response_ms;
+        let errors_ppm = if given_up { 1_000_000 } else { self.trouble.errors_ppm };
         Roads {
             rate: if self.trouble.no_traffic { 0 } else { self.script.rate },
             split: self.effective(),
             fallback: self.applied.fallback,
             ready: sets.map(|set| set.ready),
-            errors_ppm: new.map(|new| if new { self.trouble.errors_ppm } else { 0 }),
-            slow_ms: new.map(|new| if new { self.trouble.slow_ms } else { 0 }),
+            errors_ppm: new.map(|new| if new { errors_ppm } else { 0 }),
+            slow_ms: new.map(|new| if new { self.slow_ms() } else { 0 }),
             hold_max: self.script.hold_max,
             hold_ms: self.script.hold_ms,
         }
+    }
+
+    /// By how much an answer of the new revision is late: no more than it is waited for.
+    fn slow_ms(&self) -> u64 {
+        self.trouble.slow_ms.min(self.script.response_ms)
     }
 
     /// How things stand.
@@ -249,7 +267,7 @@ impl<'a, E: Engine> Stage<'a, E> {
             if set.busy == 0 {
                 self.platform.idle[k] = None;
             } else if self.platform.idle[k].is_none() {
-                let slow = if self.track_of(set) == Track::New { self.trouble.slow_ms } else { 0 };
+                let slow = if self.track_of(set) == Track::New { self.slow_ms() } else { 0 };
                 self.platform.idle[k] = Some(self.now + slow + between(&mut self.random, OPEN_MS.0, OPEN_MS.1));
             }
         }
@@ -269,7 +287,7 @@ impl<'a, E: Engine> Stage<'a, E> {
     }
 
     /// The part of the traffic that what is ready can carry now.
-    fn weigh(&mut self) {
+    pub(super) fn weigh(&mut self) {
         let floor = self.world.limits(&self.state).floor;
         let usable = self.truth().set.map(|set| serin_rollout::usable_of(&set));
         let roads = self.roads();
@@ -278,8 +296,24 @@ impl<'a, E: Engine> Stage<'a, E> {
         let by_itself = roads.fallback.filter(|_| refused).map_or(0, |split| invariants::serves(split, usable, floor));
         let whole = invariants::serves(Split::all(0, 1), [1, 0], 1);
         let part = (by_split.max(by_itself) * u64::from(FULL) / whole) as Bp;
+        self.part = part.min(FULL);
         if part < self.least.0 {
             self.least = (part, self.now);
+        }
+    }
+
+    /// Tells when nothing serves any more, and when something does again.
+    fn tell_dark(&mut self) {
+        match (self.part, self.dark) {
+            (0, None) => {
+                self.dark = Some(self.now);
+                self.tell(What::Dark);
+            }
+            (1.., Some(since)) => {
+                self.dark = None;
+                self.tell(What::Lit(self.now - since));
+            }
+            (0, Some(_)) | (1.., None) => {}
         }
     }
 
@@ -314,6 +348,9 @@ impl<'a, E: Engine> Stage<'a, E> {
     /// Users send requests until `to`.
     fn pass(&mut self, to: u64) {
         let mut at = self.now;
+        if self.part < FULL {
+            self.short_ms += to - at;
+        }
         let roads = self.roads();
         let new = self.slot_of(&self.truth().set, Track::New);
         while at < to {
@@ -407,7 +444,10 @@ impl<'a, E: Engine> Stage<'a, E> {
                 Fault::ControllerKilled(ms) => self.kill(ms),
                 Fault::NoTraffic => self.trouble.no_traffic = true,
                 Fault::RouteLate(ms) => self.trouble.late_ms = Some(ms),
-                Fault::StoreFull(ms) => self.controller.full_until = Some(self.now + ms),
+                Fault::StoreFull(ms) => {
+                    let until = self.controller.full_until.unwrap_or(0).max(self.now + ms);
+                    self.controller.full_until = Some(until);
+                }
             }
             if !matches!(strike.fault, Fault::InstanceLost(_)) {
                 self.tell(What::Struck(strike.fault));

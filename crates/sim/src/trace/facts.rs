@@ -1,4 +1,5 @@
 //! What the proxy and the keeper say, held against each other and against the decisions.
+use crate::story;
 use crate::trace::change::{Look, Sent, is_part};
 use crate::trace::monitor::{Finding, Monitor};
 use crate::trace::read::{Entry, Log, Spot};
@@ -92,11 +93,12 @@ impl Facts {
         taken.map(|entry| entry.line.boot).any(|boot| (from..=to).contains(&boot))
     }
 
-    /// Every monitor of facts. `routes` are the route writes that were permitted, `looks` all that was seen.
-    pub fn check(&self, routes: &[(u64, Sent)], looks: &[Look]) -> Vec<Finding> {
+    /// Every monitor of facts. `routes` are the route writes that were permitted, `looks` all that was seen; where older
+    /// decisions have gone with an older file, `since` is when the first one was made that is left.
+    pub fn check(&self, routes: &[(u64, Sent)], looks: &[Look], since: Option<u64>) -> Vec<Finding> {
         let mut found = vec![];
         self.versions(&mut found);
-        self.sent(routes, &mut found);
+        self.sent(routes, since.unwrap_or(0), &mut found);
         self.applied(looks, &mut found);
         self.fallback(&mut found);
         self.named(looks, &mut found);
@@ -135,12 +137,13 @@ impl Facts {
         self.proxy.iter().any(|entry| entry.gap && entry.spot == table.spot)
     }
 
-    /// See [`Monitor::Sent`]. The first table carries the route that nobody wrote: nothing.
-    fn sent(&self, routes: &[(u64, Sent)], found: &mut Vec<Finding>) {
+    /// See [`Monitor::Sent`]. The first table carries the route that nobody wrote: nothing. Facts are fewer than decisions
+    /// and are kept for longer: of what came before `since` nobody can say who asked for it.
+    fn sent(&self, routes: &[(u64, Sent)], since: u64, found: &mut Vec<Finding>) {
         let first = self.tables.first().map(|table| (table.generation, table.boot));
         for (a, b) in self.tables.iter().zip(self.tables.iter().skip(1)) {
             let begins = first == Some((b.generation, b.boot)) || self.ended.contains(&b.boot);
-            if begins || a.generation == b.generation || self.is_after_gap(b) {
+            if begins || a.generation == b.generation || self.is_after_gap(b) || b.boot < since {
                 continue;
             }
             let decided = routes.iter().any(|(boot, sent)| match sent.write {
@@ -148,7 +151,11 @@ impl Facts {
                 Write::Claim | Write::Resize { .. } | Write::Rewrite { .. } => false,
             });
             if !decided {
-                let what = format!("{:?} came to the proxy, and nobody had asked for it", b.route);
+                let lease = if b.route.lease { ", with a lease" } else { "" };
+                let what = format!(
+                    "the route {}{lease} came to the proxy, and nobody had asked for it",
+                    story::route(&b.route)
+                );
                 found.push(Finding { monitor: Monitor::Sent, spots: vec![b.spot.clone()], what });
             }
         }

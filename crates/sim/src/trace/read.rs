@@ -51,11 +51,17 @@ impl<W> Default for Log<W> {
     }
 }
 
-/// The directories at or below `dir` that hold a decision log.
+/// The directories at or below `dir` that hold a decision log, or the older half of one.
 ///
 /// # Errors
 /// A directory that cannot be read.
 pub fn services(dir: &Path) -> Result<Vec<PathBuf>, String> {
+    if !dir.is_dir() {
+        let what = if dir.exists() { "is not a directory" } else { "is not there" };
+        let hint = "name the state directory of a service, or one above it";
+        return Err(format!("{} {what}; {hint}", dir.display()));
+    }
+    let names = [Path::new(DECISIONS).to_owned(), older(Path::new(DECISIONS))];
     let mut found = vec![];
     let mut next = vec![dir.to_owned()];
     while let Some(dir) = next.pop() {
@@ -64,12 +70,13 @@ pub fn services(dir: &Path) -> Result<Vec<PathBuf>, String> {
             let entry = entry.map_err(unreadable)?;
             if entry.file_type().map_err(unreadable)?.is_dir() {
                 next.push(entry.path());
-            } else if entry.file_name() == DECISIONS {
+            } else if names.iter().any(|name| entry.file_name() == name.as_os_str()) {
                 found.push(dir.clone());
             }
         }
     }
     found.sort();
+    found.dedup();
     Ok(found)
 }
 
@@ -95,6 +102,17 @@ pub fn log<W: DeserializeOwned>(path: &Path) -> Result<Log<W>, String> {
     order(raw)
 }
 
+/// Why a line makes no sense. Of the place that the parser tells, only the column: each line is read by itself.
+fn senseless(spot: &Spot, error: &serde_json::Error) -> String {
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let text = error.to_string();
+    let text = text.strip_suffix(place.as_str()).unwrap_or(&text);
+    match error.line() {
+        1 => format!("{spot} makes no sense: {text}, at column {}", error.column()),
+        _ => format!("{spot} makes no sense: {text}, at its end"),
+    }
+}
+
 /// Whether this is a finished line: one that ends, and is JSON.
 fn whole(piece: &[u8]) -> bool {
     piece.ends_with(b"\n") && serde_json::from_slice::<Value>(piece).is_ok()
@@ -109,9 +127,13 @@ fn order<W>(raw: Vec<Raw<W>>) -> Result<Log<W>, String> {
     for (spot, line, whole) in raw {
         let line = match line {
             Ok(line) => line,
-            Err(error) if whole || torn.is_some() => return Err(format!("{spot} makes no sense: {error}")),
+            Err(error) if whole => return Err(senseless(&spot, &error)),
             Err(error) => {
-                torn = Some(format!("{spot} makes no sense: {error}"));
+                // two in a row were not written by one who was killed: the first of them is where it begins
+                if let Some(why) = torn {
+                    return Err(why);
+                }
+                torn = Some(senseless(&spot, &error));
                 log.torn += 1;
                 continue;
             }

@@ -95,9 +95,70 @@ fn a_good_service_is_sound() {
 }
 
 #[test]
-fn nothing_is_not_sound() {
+fn nothing_is_not_sound_and_says_why() {
     let dir = tempfile::tempdir().unwrap();
-    assert!(!trace(dir.path()).unwrap().is_sound());
+    let why = |says: &str| {
+        let report = trace(dir.path()).unwrap();
+        let why = report.nothing().unwrap_or_default();
+        assert!(!report.is_sound() && why.contains(says), "{why}");
+    };
+    why("no decisions.jsonl is here or below");
+    let state = dir.path().join(STATE);
+    std::fs::create_dir(&state).unwrap();
+    std::fs::write(state.join(DECISIONS), "").unwrap();
+    why("no controller has decided anything yet");
+    let mut rig = Rig::new(&state);
+    rig.release(1, Verdict::Pass);
+    rig.begin_release(2, &state);
+    why("none has ended");
+    for (name, says) in [("nowhere", "is not there"), ("shop/decisions.jsonl", "is not a directory")] {
+        let error = trace(&dir.path().join(name)).unwrap_err();
+        assert!(error.contains(says) && error.contains("name the state directory"), "{error}");
+    }
+}
+
+/// A journal as it is after its file was full: the older half beside it, and nothing of it lost.
+#[test]
+fn both_halves_of_a_journal_that_was_turned_over_are_read_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = good(dir.path());
+    let whole = trace(dir.path()).unwrap();
+    for journal in [DECISIONS, "instances.jsonl", "proxy/facts.jsonl"] {
+        let path = state.join(journal);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at + 1).collect();
+        let older = serin_journal::older(&path);
+        for end in ends.iter().step_by(7).chain(ends.last()) {
+            std::fs::write(&older, &text[..*end]).unwrap();
+            std::fs::write(&path, &text[*end..]).unwrap();
+            let report = trace(dir.path()).unwrap();
+            let count = |report: &Report| (report.lines, report.facts, report.counted.writes, report.counted.promoted);
+            assert!(report.is_sound() && count(&report) == count(&whole), "{journal} {end}: {}", told(&report));
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(trace(dir.path()).unwrap().services, 1, "{journal}: the older half alone is there");
+        std::fs::write(&path, &text).unwrap();
+        std::fs::remove_file(&older).unwrap();
+    }
+}
+
+/// Facts are fewer than decisions and are kept for longer: that nobody is left who asked is no finding.
+#[test]
+fn facts_that_are_older_than_every_decision_that_is_left_are_let_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = Pages::of(good(dir.path()).join(DECISIONS));
+    let plan = &whole.lines[whole.all("/what/plan", |_| true)[0]]["what"];
+    let cuts = whole.all("/what/decision", |_| true);
+    let cuts = cuts.iter().filter(|cut| **cut > 10 && whole.lines[**cut]["run"] == whole.lines[**cut - 1]["run"]);
+    assert!(cuts.clone().count() > 30);
+    for cut in cuts {
+        let mut turned = Pages { path: whole.path.clone(), lines: whole.lines[*cut - 1..].to_vec() };
+        turned.lines[0]["what"] = plan.clone(); // which each file begins with
+        turned.lines[0]["boot"] = turned.lines[1]["boot"].clone();
+        turned.write();
+        let report = trace(dir.path()).unwrap();
+        assert!(report.findings.is_empty() && report.lines > 1, "{cut}: {}", told(&report));
+    }
 }
 
 #[test]
@@ -109,7 +170,13 @@ fn a_line_that_nobody_finished_is_counted_and_one_that_makes_no_sense_is_an_erro
     let report = trace(dir.path()).unwrap();
     assert!(report.is_sound() && report.torn == 1, "{}", told(&report));
     std::fs::write(&path, text.replacen("\"what\":", "\"that\":", 1)).unwrap();
-    assert!(trace(dir.path()).unwrap_err().contains("decisions.jsonl:1"));
+    let error = trace(dir.path()).unwrap_err();
+    assert!(error.contains("decisions.jsonl:1 makes no sense") && !error.contains("at line"), "{error}");
+    std::fs::write(&path, b"\x96\xff rubbish\nand more\n").unwrap();
+    assert!(
+        trace(dir.path()).unwrap_err().contains("decisions.jsonl:1 makes no sense"),
+        "rubbish begins where it begins"
+    );
     let cut = text.replacen("\"seq\":5,", "", 1);
     std::fs::write(&path, cut).unwrap();
     assert!(trace(dir.path()).is_err());

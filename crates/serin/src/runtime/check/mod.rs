@@ -9,8 +9,9 @@ use crate::cli::{check::Job, exit};
 use crate::config::Spec;
 use crate::config::spec::{StepSpec, Strategy};
 use serin_rollout::{Plan, PlanError};
-use serin_sim::explore::{CLASSES, Class, Explored, Flaw, LARGER, explore};
+use serin_sim::explore::{CLASSES, Class, Explored, Flaw, LARGER, explore_told};
 use serin_sim::play::MOST_REPLICAS;
+use serin_sim::progress;
 use serin_sim::simulator::run_plan;
 use serin_sim::subject::Subject;
 use std::collections::VecDeque;
@@ -89,8 +90,7 @@ pub(super) fn run(job: Job) -> ExitCode {
     match examine(&job.loaded.spec, Subject::SOUND, budget, job.deep, &mut Meter::new(&job.terminal)) {
         Ok(results) => {
             let flawed = results.iter().any(|(_, found)| found.flaw().is_some());
-            report::show(&job, &results);
-            ExitCode::from(if flawed { exit::BROKEN } else { exit::DONE })
+            job.terminal.conclude(&report::told(&job, &results), if flawed { exit::BROKEN } else { exit::DONE })
         }
         Err(error) => fail(exit::REFUSED, error, ""),
     }
@@ -108,14 +108,15 @@ fn examine(
     let list = searches(spec, budget, deep)?;
     let queue: Mutex<VecDeque<usize>> = Mutex::new((0..list.len()).collect());
     let mut found: Vec<Found> = vec![Found::LeftOut; list.len()];
+    let running: Vec<progress::Meter> = list.iter().map(|_| progress::Meter::default()).collect();
     let (send, receive) = mpsc::channel();
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
-            let (send, queue, list) = (send.clone(), &queue, &list);
+            let (send, queue, list, running) = (send.clone(), &queue, &list, &running);
             scope.spawn(move || {
                 let next = || queue.lock().ok()?.pop_front();
                 while let Some(at) = next().filter(|_| began.elapsed() < budget.time) {
-                    let result = search(&list[at].what, subject, budget);
+                    let result = search(&list[at].what, subject, budget, &running[at]);
                     if result.flaw().is_some()
                         && let Ok(mut rest) = queue.lock()
                     {
@@ -128,14 +129,17 @@ fn examine(
             });
         }
         drop(send);
-        let (mut done, mut states) = (0, 0);
+        let mut done = 0;
         loop {
             match receive.recv_timeout(meter.pause()) {
                 Ok((at, result)) => {
-                    (done, states) = (done + 1, states + result.states());
+                    done += 1;
                     found[at] = result;
                 }
-                Err(mpsc::RecvTimeoutError::Timeout) => meter.draw(done, list.len(), states, began.elapsed()),
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    let far = found.iter().zip(&running).map(|(found, now)| found.states().max(now.states() as usize));
+                    meter.draw(done, list.len(), far.sum(), began.elapsed());
+                }
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             }
         }
@@ -144,9 +148,11 @@ fn examine(
     Ok(list.into_iter().zip(found).collect())
 }
 
-fn search(what: &What, subject: Subject, budget: Budget) -> Found {
+fn search(what: &What, subject: Subject, budget: Budget, meter: &progress::Meter) -> Found {
     match what {
-        What::States(class, plan) => Found::States(explore(subject, plan.clone(), class.env, budget.states)),
+        What::States(class, plan) => {
+            Found::States(explore_told(subject, plan.clone(), class.env, budget.states, meter))
+        }
         What::Walks(plan, count) => {
             let mut flaws = (1..=*count).filter_map(|seed| {
                 let run = run_plan(subject, plan.clone(), seed, WALK);

@@ -1,5 +1,5 @@
 //! What was found, for people and for programs.
-use super::{Found, STEPS, Search, WALK, What};
+use super::{Found, STEPS, STEPS_OF_THREE, Search, WALK, What};
 use crate::cli::check::Job;
 use crate::cli::{Output, Paint};
 use crate::config::Spec;
@@ -7,18 +7,18 @@ use crate::config::spec::Strategy;
 use serin_sim::play::MOST_REPLICAS;
 use std::fmt::Write as _;
 
-/// Shows all of it.
-pub(super) fn show(job: &Job, results: &[(Search, Found)]) {
+/// All of it, as it was asked for.
+pub(super) fn told(job: &Job, results: &[(Search, Found)]) -> String {
     match job.terminal.output {
-        Output::Text => job.terminal.print(&text(&job.loaded.spec, results, job.deep, job.terminal.paint)),
+        Output::Text => text(&job.loaded.spec, results, job.deep, job.terminal.paint),
         Output::Json => {
-            for (search, found) in results {
-                job.terminal.json(&json(search, found));
-            }
-            job.terminal.json(&serde_json::json!({
+            let end = serde_json::json!({
                 "safe": results.iter().all(|(_, found)| found.flaw().is_none()), "complete": is_complete(results),
-                "states": states(results), "not_covered": not_covered(&job.loaded.spec),
-            }));
+                "states": states(results), "how": how(&job.loaded.spec, job.deep),
+                "not_covered": not_covered(&job.loaded.spec),
+            });
+            let lines = results.iter().map(|(search, found)| json(search, found));
+            lines.chain([end]).map(|line| format!("{line}\n")).collect()
         }
     }
 }
@@ -99,7 +99,7 @@ fn safe(results: &[(Search, Found)], deep: bool, paint: Paint, out: &mut String)
     let count = grouped(states(results));
     let text = if is_complete(results) {
         format!(
-            "Safe: {count} states explored, which are all there are. In every one of them the rules hold, and from every one \
+            "Safe: {count} states explored, all that these worlds have. In every one of them the rules hold, and from every one \
              of them, once the world is quiet, the release ends as it should: on the new version if it is good, on the old \
              one if not."
         )
@@ -129,23 +129,26 @@ fn unsafe_story(search: &Search, flaw: &serin_sim::explore::Flaw, paint: Paint, 
 /// What was cut, so that a search comes to its end.
 fn how(spec: &Spec, deep: bool) -> Vec<String> {
     let most = spec.replicas.min(if deep { 3 } else { 2 });
-    let sizes: Vec<String> = (1..=most).map(|n| n.to_string()).collect();
     let mut list = vec![];
     if spec.replicas > most {
         list.push(format!(
-            "your service has {} instances; every state was searched with {}, and larger ones by random runs",
-            spec.replicas,
-            sizes.join(" and ")
+            "your service has {} instances; the worlds that are searched have 1 to {most}, the random runs have more",
+            spec.replicas
         ));
     }
     if spec.replicas > MOST_REPLICAS {
-        list.push(format!("the random runs have {MOST_REPLICAS} instances, which is the most that are counted"));
+        list.push(format!("the random runs have {MOST_REPLICAS} instances, the most that are played"));
     }
     if let Strategy::Weights { steps } = &spec.release.strategy
-        && steps.len() > STEPS
+        && steps.len() > STEPS_OF_THREE
     {
+        let most = if steps.len() > STEPS {
+            format!("at most {STEPS} of them ({STEPS_OF_THREE} where a newer version is wanted)")
+        } else {
+            format!("all of them ({STEPS_OF_THREE} where a newer version is wanted)")
+        };
         list.push(format!(
-            "your release has {} steps and the last one, to everything; every state was searched with at most {STEPS} of them and the last one, the random runs have all",
+            "your release has {} steps and the last one, to everything; the worlds that are searched have {most} and the last one, the random runs have all",
             steps.len()
         ));
     }

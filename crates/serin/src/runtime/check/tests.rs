@@ -60,7 +60,8 @@ fn a_core_without_a_guard_is_not_safe_and_the_story_says_why() {
 #[test]
 fn a_flaw_in_the_states_has_the_shortest_story() {
     let plan = convert::plan(&cut(&example("podinfo"), 1, STEPS)).expect("a plan that can be");
-    let found = explore(Subject::with::<NoVerdict>("no verdict"), plan, CLASSES[0].env, SMALL.states);
+    let found =
+        serin_sim::explore::explore(Subject::with::<NoVerdict>("no verdict"), plan, CLASSES[0].env, SMALL.states);
     let flaw = found.flaw.expect("a flaw");
     assert!(flaw.promise.starts_with("I4: "), "{}", flaw.promise);
     assert!((5..60).contains(&flaw.story.lines().count()), "{}", flaw.story);
@@ -78,9 +79,11 @@ fn what_is_cut_is_said() {
             What::Walks(plan, _) => assert_eq!((plan.steps.len(), plan.limits.floor), (11, 7)),
         }
     }
+    let two = report::text(&example("podinfo"), &[], false, Paint(false));
+    assert!(two.contains("at most 2 of them (1 where a newer version is wanted)"), "{two}");
     let text = report::text(&spec, &[], false, Paint(false));
     for says in [
-        "your service has 12 instances; every state was searched with 1 and 2, and larger ones by random runs",
+        "your service has 12 instances; the worlds that are searched have 1 to 2, the random runs have more",
         "your release has 10 steps and the last one",
         "`max_unavailable: 3`: capacity is kept at 9 of 12 instances",
     ] {

@@ -18,8 +18,7 @@ pub(super) fn run(job: Job) -> ExitCode {
     match rehearse(&job, Subject::SOUND) {
         Ok(played) => {
             let code = exit_code(&played);
-            timeline::show(&job, &played, code);
-            ExitCode::from(code)
+            job.terminal.conclude(&timeline::told(&job, &played, code), code)
         }
         Err(error) => fail(exit::REFUSED, error, ""),
     }
@@ -37,6 +36,7 @@ fn rehearse(job: &Job, subject: Subject) -> Result<Played, PlanError> {
         checks_ms: checks_ms(&spec),
         hold_max: u64::from(spec.proxy.hold.max),
         hold_ms: spec.proxy.hold.timeout.as_millis(),
+        response_ms: spec.proxy.timeouts.response.as_millis(),
     };
     Ok(play(subject, plan, &script, &mut Beside::new(&spec)))
 }
@@ -56,7 +56,7 @@ fn ending(end: &End) -> Option<Ending> {
     match end {
         End::Over(outcome, why) => Some(events::ending(*outcome, *why)),
         End::Still { halted: true, .. } => Some(Ending::Halted),
-        End::Still { halted: false, .. } | End::Broken(_) => None,
+        End::Still { halted: false, .. } | End::Unfinished { .. } | End::Broken(_) => None,
     }
 }
 
@@ -83,7 +83,9 @@ fn reason(played: &Played) -> Option<&str> {
         | What::FellBack
         | What::Renewed
         | What::Approved
-        | What::Refused(_) => None,
+        | What::Refused(_)
+        | What::Dark
+        | What::Lit(_) => None,
     })
 }
 

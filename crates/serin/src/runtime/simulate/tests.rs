@@ -114,6 +114,63 @@ fn the_lease_falls_back_only_when_the_controller_is_dead_for_longer() {
 }
 
 #[test]
+fn of_two_absences_the_longer_one_counts() {
+    for (fault, back) in
+        [(Fault::ControllerKilled as fn(u64) -> Fault, What::Back), (Fault::StoreFull as fn(u64) -> Fault, What::Saves)]
+    {
+        let played = played(example("podinfo"), &[(fault(10_000), 20), (fault(2_000), 22)]);
+        let at: Vec<u64> = played.lines.iter().filter(|line| line.what == back).map(|line| line.at_ms).collect();
+        assert_eq!(at, [30_000], "{back:?}");
+    }
+}
+
+#[test]
+fn what_is_never_over_says_what_it_waits_for() {
+    let job = job(example("podinfo"), &[(Fault::ControllerKilled(365 * 86_400_000), 20)], 1);
+    let played = rehearse(&job, Subject::SOUND).expect("a plan that can be");
+    let waits = "the controller to be started again".to_owned();
+    assert_eq!((exit_code(&played), &played.end), (exit::OTHERWISE, &End::Unfinished { waits }));
+    let text = timeline::text(&job, &played, Paint(false));
+    assert!(text.contains("not over in the longest time that is played: waits for the controller"), "{text}");
+    assert!(text.contains("(looked at for 30d)") && !text.contains("stands still"), "{text}");
+}
+
+#[test]
+fn a_gap_is_told_with_its_length() {
+    let job = job(example("fixed-port"), &[], 1);
+    let gap = rehearse(&job, Subject::SOUND).expect("a plan that can be");
+    let lengths: Vec<u64> =
+        gap.lines.iter().filter_map(|line| if let What::Lit(ms) = line.what { Some(ms) } else { None }).collect();
+    assert_eq!((count(&gap, |what| *what == What::Dark), lengths.as_slice()), (1, &[gap.short_ms][..]));
+    assert!((100..5_000).contains(&gap.short_ms) && gap.least.0 == 0, "{}", gap.short_ms);
+    let text = timeline::text(&job, &gap, Paint(false));
+    assert!(text.contains("Nothing serves: 1000 requests may wait, each for at most 10s"), "{text}");
+    let whole = played(example("podinfo"), &[]);
+    assert_eq!((whole.short_ms, count(&whole, |what| matches!(what, What::Dark | What::Lit(_)))), (0, 0));
+}
+
+#[test]
+fn what_takes_longer_than_the_proxy_waits_is_an_error() {
+    let slow = [(Fault::Slow(86_400_000), 20)];
+    let played = played(shop("  weights: {start: 50%, max: 50%, bake: 30s}"), &slow);
+    assert_eq!(played.end, End::Over(Outcome::Failed, Some(Why::Verdict)), "without a limit on latency");
+    assert!(played.scene.tally.failed > 20);
+}
+
+#[test]
+fn what_is_waited_for_is_what_was_asked_for() {
+    let played = played(shop("  canary_kept: {bake: 5s}"), &[]);
+    let waits = played.lines.iter().filter_map(|line| {
+        let What::Waits(text, _) = &line.what else { return None };
+        text.contains("canary instances").then_some((line.scene.new, text))
+    });
+    assert!(waits.clone().count() >= 3);
+    for ([ready, desired], text) in waits {
+        assert!(ready < desired || text.contains(&format!("stay healthy for 10 s (0 of {desired} have)")), "{text}");
+    }
+}
+
+#[test]
 fn what_cannot_be_saved_is_not_done_and_the_lease_runs_out() {
     let played = played(example("podinfo"), &[(Fault::StoreFull(60_000), 20)]);
     let during = |line: &&serin_sim::play::Line| (20_001..80_000).contains(&line.at_ms);
@@ -126,8 +183,10 @@ fn without_requests_it_stands_still_and_says_what_for() {
     let played = played(example("podinfo"), &[(Fault::NoTraffic, 0)]);
     assert_eq!(exit_code(&played), exit::OTHERWISE);
     assert!(
-        matches!(&played.end, End::Still { waits, halted: false } if waits.contains("0 requests of the 20 needed"))
+        matches!(&played.end, End::Still { waits, halted: false, since_ms } if waits.contains("0 requests of the 20 needed") && *since_ms < 20_000)
     );
+    let text = timeline::text(&job(example("podinfo"), &[], 1), &played, Paint(false));
+    assert!(text.contains("it stands still since 0:1") && text.contains("(looked at for 10m)"), "{text}");
     assert_eq!(played.scene.tally.sent(), 0);
 }
 

@@ -11,15 +11,13 @@ use std::fmt::Write as _;
 /// Cells of the bar.
 const BAR: u16 = 10;
 
-/// Shows all of it.
-pub(super) fn show(job: &Job, played: &Played, exit: u8) {
+/// All of it, as it was asked for.
+pub(super) fn told(job: &Job, played: &Played, exit: u8) -> String {
     match job.terminal.output {
-        Output::Text => job.terminal.print(&text(job, played, job.terminal.paint)),
+        Output::Text => text(job, played, job.terminal.paint),
         Output::Json => {
-            for line in &played.lines {
-                job.terminal.json(&json_line(line, job));
-            }
-            job.terminal.json(&json_end(job, played, exit));
+            let lines = played.lines.iter().map(|line| json_line(line, job));
+            lines.chain([json_end(job, played, exit)]).map(|line| format!("{line}\n")).collect()
         }
     }
 }
@@ -72,7 +70,7 @@ fn row(at_ms: u64, scene: &Scene) -> String {
     let count = |[ready, desired]: [u16; 2]| format!("{ready}/{desired}");
     let Scene { old, new, tally, .. } = scene;
     format!(
-        "{:>7}  {bar} {:>6}{:>9}{:>8}{:>11}{:>8}",
+        "{:>7}  {bar} {:>6} {:>8} {:>7} {:>10} {:>7}",
         time(at_ms),
         percent(scene.share),
         count(*old),
@@ -117,7 +115,15 @@ fn sentence(line: &Line, job: &Job, paint: Paint) -> String {
                 .map_or(String::new(), |at| format!(" (at most {} more)", length(at - line.at_ms)));
             paint.dim(&format!("… waits for {text}{left}"))
         }
-        What::Struck(fault) => paint.yellow(&format!("FAULT: {}", fault_in_words(*fault))),
+        What::Struck(fault) => {
+            let given_up = job.loaded.spec.proxy.timeouts.response.as_millis();
+            let more = if matches!(fault, Fault::Slow(ms) if *ms >= given_up) {
+                format!("; the proxy gives it up after {} and answers with an error", length(given_up))
+            } else {
+                String::new()
+            };
+            paint.yellow(&format!("FAULT: {}{more}", fault_in_words(*fault)))
+        }
         What::Lost(track) => {
             paint.yellow(&format!("FAULT: an instance of the {} version ended, and is started again", name(*track)))
         }
@@ -134,6 +140,12 @@ fn sentence(line: &Line, job: &Job, paint: Paint) -> String {
             let when = if after == 0 { "at once".to_owned() } else { format!("after {}", length(after)) };
             format!("A person approves the step, {when} (--approve-after)")
         }
+        What::Dark => {
+            let hold = &job.loaded.spec.proxy.hold;
+            let most = length(hold.timeout.as_millis());
+            paint.yellow(&format!("Nothing serves: {} requests may wait, each for at most {most}", hold.max))
+        }
+        What::Lit(ms) => format!("Ready instances serve again, after {}", length(*ms)),
         What::Refused(why) => {
             let track = |slot| if slot == 0 { "stable" } else { "canary" };
             format!("A write is not safe yet, and waits: {}", view::refusal(*why, track))
@@ -165,8 +177,12 @@ fn outcome(end: &End) -> (&'static str, String) {
     match (end, ending(end)) {
         (End::Broken(rule), _) => ("broken", format!("a rule of Serin is broken: {}", rule.sentence())),
         (End::Still { waits, .. }, Some(_)) => ("halted", format!("halted: waits for {waits}")),
-        (End::Still { waits, .. }, None) => {
-            ("still", format!("it stands still, and nothing will change by itself: waits for {waits}"))
+        (End::Still { waits, since_ms, .. }, None) => {
+            let since = time(*since_ms);
+            ("still", format!("it stands still since {since}, and nothing will change by itself: waits for {waits}"))
+        }
+        (End::Unfinished { waits }, _) => {
+            ("unfinished", format!("not over in the longest time that is played: waits for {waits}"))
         }
         (End::Over(..), Some(ending)) => (ending_word(ending), ending.words().to_owned()),
         (End::Over(..), None) => ("ended", "ended".to_owned()),
@@ -180,7 +196,11 @@ fn summary(job: &Job, played: &Played, paint: Paint, out: &mut String) {
     let mut say = |name: &str, text: &str| {
         let _ = writeln!(out, "{name:<10} {text}"); // writing to a String cannot fail
     };
-    say("Ended:", &format!("{words}, after {}", length(played.ended_ms)));
+    let after = match played.end {
+        End::Over(..) | End::Broken(_) => format!(", after {}", length(played.ended_ms)),
+        End::Still { .. } | End::Unfinished { .. } => format!(" (looked at for {})", length(played.ended_ms)),
+    };
+    say("Ended:", &format!("{words}{after}"));
     if let Some(reason) = reason(played).filter(|_| !good) {
         say("Why:", reason);
     }
@@ -209,8 +229,17 @@ fn summary(job: &Job, played: &Played, paint: Paint, out: &mut String) {
         ),
     );
     let (least, at) = played.least;
-    let when = if least < serin_rollout::FULL { format!(", at {}", time(at)) } else { String::new() };
-    say("Capacity:", &format!("ready instances could always carry at least {} of the traffic{when}", percent(least)));
+    let capacity = if least < serin_rollout::FULL {
+        let short = length(played.short_ms);
+        format!(
+            "for {short} in all, ready instances could carry less than all of the traffic: {} at the least, at {}",
+            percent(least),
+            time(at)
+        )
+    } else {
+        "ready instances could always carry all of the traffic".to_owned()
+    };
+    say("Capacity:", &capacity);
     for strike in &played.unstruck {
         say("Unused:", &format!("{} did not strike: the release was over before", written(strike)));
     }
@@ -238,6 +267,8 @@ fn kind(what: &What) -> &'static str {
         What::Renewed => "renewed",
         What::Approved => "approved",
         What::Refused(_) => "refused",
+        What::Dark => "nothing_serves",
+        What::Lit(_) => "serves_again",
     }
 }
 
@@ -254,6 +285,7 @@ fn json_end(job: &Job, played: &Played, exit: u8) -> serde_json::Value {
         "outcome": word, "exit": exit, "text": text, "at_ms": played.ended_ms, "reason": reason(played),
         "scene": json_scene(&played.scene), "first_new_ms": played.first_new_ms, "first_bad_ms": played.first_bad_ms,
         "going_back_ms": played.going_back_ms, "least_capacity": played.least.0, "least_capacity_at_ms": played.least.1,
+        "short_of_capacity_ms": played.short_ms,
         "unused": played.unstruck.iter().map(written).collect::<Vec<_>>(), "seed": job.seed,
     })
 }
