@@ -443,3 +443,17 @@ fn where_there_is_room_for_one_nothing_is_parked() {
     o.intent.abort = Some(1);
     assert_eq!(route(decide(&plan, &at, &o)), Route::NOWHERE, "the canary goes, so that the old one can come back");
 }
+
+#[test]
+fn what_somebody_else_gives_the_canary_is_not_its_loss() {
+    // A route written from outside names two instances of a canary that was to have one.
+    let plan = plan(Preset::CanaryKept { one_by_one: true, first: checks(), each: Accept::default() }, 2);
+    let at = status(0, [1, 2], [true, false], step(0, true));
+    let given = plan.steps[0].target.route;
+    let edited = Route::plain(Split::Members([2, 2]));
+    let o = seen([set(1, 2, 2), set(2, 1, 1)], edited);
+    assert_eq!(decide(&plan, &at, &o), Decision::Ask(Write::Route(given)), "the step's own route again, the same attempt");
+    let o = seen([set(1, 2, 2), set(2, 1, 0)], given);
+    let Phase::Step(next) = saved(decide(&plan, &at, &o)).phase else { panic!("it goes on") };
+    assert_eq!((next.lost, next.attempt), (1, 1), "an instance that failed is");
+}

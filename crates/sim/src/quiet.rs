@@ -3,7 +3,7 @@
 use crate::choice::{Choice, Judged, timers};
 use crate::env::Person;
 use crate::invariants;
-use crate::state::{Instance, Set, State};
+use crate::state::{Instance, Seen, Set, State};
 use crate::world::{Happening, World};
 use serin_rollout::{
     FULL, Interrupted, Leg, Limits, OnAbort, Outcome, Phase, Rev, Route, Split, Status, StepKey, Timer, Verdict, Write,
@@ -339,12 +339,17 @@ impl World {
         self.route(s.accepted) == Route::plain(Split::all(slot, n)) && !s.late && u16::from(s.set[slot].ready()) >= n
     }
 
-    /// Whether a controller that is faster than the new revision's instances goes back because of what they are like now:
-    /// they fail in a step for the third time, or after the commit.
+    /// Whether a controller that is faster than the new revision's instances goes back because of what they are like now,
+    /// or will be when the write under way has landed: they fail in a step for the third time, or after the commit.
     fn gives_up_weak(&self, s: &State, status: &Status) -> bool {
+        let lowered = |k: usize| match self.write(s.flight.write) {
+            Write::Resize { slot, to, .. } if slot == k => to as u8,
+            Write::Resize { .. } | Write::Rewrite { .. } | Write::Claim | Write::Route(_) => u8::MAX,
+        };
         let short = |k: usize| {
-            let seen = s.view[k].fresh && u16::from(s.view[k].set.usable()) < self.limits(s).replicas;
-            seen || u16::from(s.set[k].usable()) < self.limits(s).replicas
+            let usable = |set: Seen| u16::from(Seen { desired: set.desired.min(lowered(k)), ..set }.usable());
+            let n = self.limits(s).replicas;
+            (s.view[k].fresh && usable(s.view[k].set) < n) || usable(s.set[k].seen()) < n
         };
         match status.phase {
             Phase::Step(at) => at.lost >= 2 && short(other(status.good)),

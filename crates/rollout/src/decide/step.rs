@@ -31,7 +31,7 @@ impl<G: Guards> View<'_, G> {
             let status = self.to_phase(Phase::Halted { from }, Armed::NONE);
             return self.save(status, vec![Event::Halted(self.good)]);
         }
-        if at.reached && !self.side_carries() {
+        if at.reached && !self.side_carries(target.route.split) {
             return self.lose(at, key);
         }
         if let Some(decision) = self.relieve() {
@@ -112,16 +112,13 @@ impl<G: Guards> View<'_, G> {
         known && alone && !had_to_go && split.reaches(self.good) && !self.carried(split) && G::RESCUE
     }
 
-    /// Whether the canary can carry the share that it was given.
-    fn side_carries(&self) -> bool {
-        let accepted = self.seen.route.accepted.split;
+    /// Whether the canary can carry what its step gives it. What somebody else gives it says nothing about it.
+    fn side_carries(&self, split: Split) -> bool {
         if !self.fresh(self.side) {
             return true; // nothing is known; unknown is not lost
         }
-        match accepted {
-            Split::Weighted(_) => {
-                self.usable[self.side] >= crate::capacity::need(accepted.share(self.side), self.floor())
-            }
+        match split {
+            Split::Weighted(_) => self.usable[self.side] >= crate::capacity::need(split.share(self.side), self.floor()),
             Split::Members(members) => {
                 self.usable[self.side] >= members[self.side] || self.usable[self.side] >= self.floor().max(1)
             }
