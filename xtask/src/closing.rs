@@ -6,6 +6,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+/// The exit code where the command line makes no sense.
+pub const USAGE: u8 = 2;
+
 /// Prints `NAME PASS|FAIL|SKIP key=value … secs=12.3`, writes it as JSON, and says how the process ends.
 pub fn close(
     name: &str,
@@ -17,6 +20,7 @@ pub fn close(
     let (word, why, code) = match result {
         Ok(()) => ("PASS", None, 0),
         Err(Stop::Fail(why)) => ("FAIL", Some(why), 1),
+        Err(Stop::Usage(why)) => ("FAIL", Some(why), USAGE),
         Err(Stop::Skip(why)) => ("SKIP", Some(why), if is_ci() { 1 } else { 3 }),
     };
     let secs = (spent.as_secs_f64() * 10.0).round() / 10.0;

@@ -29,9 +29,6 @@ use run::{Run, Stop};
 use std::process::ExitCode;
 use std::time::Instant;
 
-/// The exit code for a command line that makes no sense.
-const USAGE: u8 = 2;
-
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if words.first().map(String::as_str) == Some(guard::WORD) {
@@ -41,7 +38,7 @@ fn main() -> ExitCode {
         Ok((verb, options)) => perform(verb, options),
         Err(why) => {
             eprintln!("xtask: {why}\n\n{}", list::table());
-            ExitCode::from(USAGE)
+            ExitCode::from(closing::USAGE)
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `check`, `cross`, `mutants`, `sim` and `sweep`: the shipped decision core under an adversarial world.
 
+use crate::closing::USAGE;
 use crate::run::{Run, Stop, fail};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
@@ -75,6 +76,9 @@ fn model(run: &mut Run, command: &[&str], some: &[&str]) -> Result<(), Stop> {
         if key != "secs" {
             run.fact(key, value.to_owned());
         }
+    }
+    if status.code() == Some(i32::from(USAGE)) {
+        return Err(Stop::Usage("serin-sim does not take these words: see above".to_owned()));
     }
     if line.is_empty() {
         return fail(format!("serin-sim ended with {status} and no result: see above"));

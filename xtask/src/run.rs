@@ -17,6 +17,17 @@ pub enum Stop {
     Fail(String),
     /// This machine lacks what the verb needs; it says what.
     Skip(String),
+    /// The words of the command line make no sense.
+    Usage(String),
+}
+
+impl Stop {
+    /// Why, in a sentence.
+    pub fn why(self) -> String {
+        match self {
+            Stop::Fail(why) | Stop::Skip(why) | Stop::Usage(why) => why,
+        }
+    }
 }
 
 impl From<std::io::Error> for Stop {

@@ -209,7 +209,7 @@ impl Stage {
             match self.status() {
                 Ok(status) if wanted(&status) => return Ok(status),
                 Ok(status) => last = status.to_string(),
-                Err(Stop::Fail(why) | Stop::Skip(why)) => last = why,
+                Err(stop) => last = stop.why(),
             }
             std::thread::sleep(LOOK);
         }
@@ -266,8 +266,8 @@ impl Stage {
                 eprintln!("{}: | {line}", self.label);
             }
         }
-        if let Err(Stop::Fail(why) | Stop::Skip(why)) = self.trace() {
-            eprintln!("{}: {why}", self.label);
+        if let Err(stop) = self.trace() {
+            eprintln!("{}: {}", self.label, stop.why());
             self.keep = true; // what was found is in the journals
         }
         self.controller = None;

@@ -452,7 +452,11 @@ fn what_somebody_else_gives_the_canary_is_not_its_loss() {
     let given = plan.steps[0].target.route;
     let edited = Route::plain(Split::Members([2, 2]));
     let o = seen([set(1, 2, 2), set(2, 1, 1)], edited);
-    assert_eq!(decide(&plan, &at, &o), Decision::Ask(Write::Route(given)), "the step's own route again, the same attempt");
+    assert_eq!(
+        decide(&plan, &at, &o),
+        Decision::Ask(Write::Route(given)),
+        "the step's own route again, the same attempt"
+    );
     let o = seen([set(1, 2, 2), set(2, 1, 0)], given);
     let Phase::Step(next) = saved(decide(&plan, &at, &o)).phase else { panic!("it goes on") };
     assert_eq!((next.lost, next.attempt), (1, 1), "an instance that failed is");

@@ -31,7 +31,7 @@ impl Found {
                 eprintln!("show-bad-input: {name}: {why}");
                 self.wrong.push(name.to_owned());
             }
-            Err(skip @ Stop::Skip(_)) => return Err(skip),
+            Err(stop @ (Stop::Skip(_) | Stop::Usage(_))) => return Err(stop),
         }
         Ok(())
     }
