@@ -50,20 +50,19 @@ pub const IMPOSSIBLE: &[(&str, &str)] = &[
     ("Window×Lower", KEEPS),
     ("Window×Stop", KEEPS),
     ("Window×Rewrite", REWRITES),
-    ("Home×Lower", KEEPS),
-    ("Home×Stop", KEEPS),
+    ("Home×Stop", STAYS),
     ("Retire×Grow", "what was promoted is whole and pinned, and nobody lowers what is pinned"),
     ("Retire×Rewrite", REWRITES),
     ("Back×Lower", MORE),
     ("Back×Rewrite", REWRITES),
-    ("Halted×Lower", KEEPS),
-    ("Halted×Stop", KEEPS),
+    ("Halted×Stop", STAYS),
     ("Parked×Lower", KEEPS),
     ("Parked×Stop", KEEPS),
     ("Parked×Rewrite", REWRITES),
 ];
 const MORE: &str = "the good slot has no more than its replicas, and the other one is stopped as a whole";
 const KEEPS: &str = "nothing shrinks in this phase: what is there is kept";
+const STAYS: &str = "no set is stopped before the way home is over: the one that was copied is the way back";
 const REWRITES: &str = "a set is rewritten only on the way home, or where that was halted";
 
 #[cfg(test)]

@@ -65,24 +65,13 @@ const DEATHS: Env = Env { crash: true, zombie: true, undo: false, stale_verdicts
 /// Old views, with a controller that dies.
 const STALE: Env =
     Env { stale: true, crash: true, undo: false, busy: false, stale_verdicts: false, people: &[], ..LIVING };
-const FLOWS: [Flow; 9] = [
-    Flow::Direct,
-    Flow::Weights,
-    Flow::ThreeWeights,
-    Flow::BlueGreen,
-    Flow::Kept,
-    Flow::OneByOne,
-    Flow::Manual,
-    Flow::InPlace,
-    Flow::Home,
-];
 
 /// Every flow with one instance and with two, people, deaths, old views, instances that come late, a floor below full
 /// size, drift, a third revision, and from nothing.
 pub fn places() -> Vec<Place> {
     let place = |flow, replicas, env| Place { flow, replicas, missing: 0, env, from_nothing: false };
     let mut list = vec![];
-    for flow in FLOWS {
+    for flow in Flow::ALL {
         list.push(place(flow, 1, PEOPLE));
         list.push(place(flow, 1, STALE));
         list.push(Place { from_nothing: true, ..place(flow, 1, Env { crash: true, ..LIVING }) });
