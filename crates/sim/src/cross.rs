@@ -110,9 +110,9 @@ pub fn compare(config: &Config, subject: Subject) -> Compared {
 /// No configuration with more states is compared.
 const MOST: usize = 400_000;
 
-/// The configurations that are compared: all small ones of one instance.
+/// The configurations that are compared: all small ones.
 pub fn chosen(only: Option<&str>) -> Vec<Config> {
-    let small = |config: &Config| config.replicas == 1 && config.pinned().is_some_and(|states| states < MOST);
+    let small = |config: &Config| config.pinned().is_some_and(|states| states < MOST);
     let named = |config: &Config| only.is_none_or(|name| config.name.contains(name));
     configs::quick().into_iter().filter(|config| small(config) && named(config)).collect()
 }
