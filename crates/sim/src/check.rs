@@ -130,7 +130,7 @@ impl CheckReport {
 
     /// The chance that any of the searches took a state for another one: at most the sum of theirs.
     pub fn omission(&self) -> f64 {
-        self.configs.iter().map(|config| config.omission).sum()
+        self.configs.iter().fold(0.0, |all, config| all + config.omission) // the sum of nothing would be -0
     }
 
     /// The pins that these results give.

@@ -110,7 +110,7 @@ impl Flow {
     }
 }
 
-/// The strategies that are searched with all of their faults: each of the others is one of these with other steps.
+/// The strategies that the larger worlds are searched with.
 pub const FLOWS: [Flow; 6] = [Flow::Direct, Flow::Weights, Flow::BlueGreen, Flow::Kept, Flow::OneByOne, Flow::Home];
 
 /// How a world is searched.
@@ -246,7 +246,7 @@ fn by_class(name: &str, base: fn(Flow) -> Env) -> Vec<Config> {
     list
 }
 
-/// At most a minute on one core.
+/// What a few minutes on one core hold.
 pub fn quick() -> Vec<Config> {
     let mut list = vec![];
     for flow in FLOWS {

@@ -121,7 +121,7 @@ fn check(args: &Arguments, writer: Option<Writer>) -> (bool, String) {
         report.coverage.reached(),
         missing.len(),
         count(|config| config.sampled.is_some()),
-        report.omission() + 0.0, // the sum of nothing is -0
+        report.omission(),
     );
     (report.is_sound() && missing.is_empty() && written, keys)
 }
