@@ -461,3 +461,19 @@ fn what_somebody_else_gives_the_canary_is_not_its_loss() {
     let Phase::Step(next) = saved(decide(&plan, &at, &o)).phase else { panic!("it goes on") };
     assert_eq!((next.lost, next.attempt), (1, 1), "an instance that failed is");
 }
+
+#[test]
+fn a_copy_gets_nothing_by_somebody_elses_route() {
+    // A route written from outside names an instance of the slot in which the copy is going to start.
+    let plan = plan(kept(), 1).with_home(0, vec![]).unwrap();
+    let home = Phase::Settling { leg: Leg::Home, step: 0, attempt: 0 };
+    let at = status(1, [2, 2], [false, true], home);
+    let alone = Route::plain(Split::all(1, 1));
+    let mut o = seen([SetSeen::EMPTY, set(2, 1, 1)], Route::plain(Split::Members([1, 1])));
+    assert_eq!(decide(&plan, &at, &o), Decision::Ask(Write::Route(alone)), "the route first");
+    (o.route.accepted, o.route.acked) = (alone, false);
+    assert_eq!(decide(&plan, &at, &o), Decision::Wait(WaitingOn::Acknowledged));
+    o.route.acked = true;
+    let copy = Write::Resize { slot: 0, to: 1, rev: Rev(2), pin: true };
+    assert_eq!(decide(&plan, &at, &o), Decision::Ask(copy), "then the copy");
+}

@@ -282,7 +282,8 @@ fn one(config: &Config, subject: Subject, cap: usize, options: &Options, meter: 
         return (report, Coverage::default());
     }
     let world = config.world(subject);
-    let modes: &[Mode] = if config.env.anybody || config.env.drift { &[] } else { &Mode::ALL };
+    // what anybody may write at any time has no end of its own
+    let modes: &[Mode] = if config.env.anybody { &[] } else { &Mode::ALL };
     match config.search {
         Search::Exact => exact(config, &world, cap, modes, meter, &mut report),
         Search::Compact(log2) => compact(config, &world, table(log2, config.pinned()), modes, meter, &mut report),

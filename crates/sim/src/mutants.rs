@@ -124,7 +124,7 @@ impl Mutant {
 
     /// The promises to look at, the one that must not be kept first.
     fn modes(&self) -> Vec<Mode> {
-        if self.env.anybody || self.env.drift {
+        if self.env.anybody {
             return vec![];
         }
         let mut list = Mode::ALL.to_vec();

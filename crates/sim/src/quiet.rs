@@ -4,10 +4,10 @@ use crate::choice::{Choice, Judged, timers};
 use crate::env::Person;
 use crate::invariants;
 use crate::state::{Instance, Seen, Set, State};
-use crate::world::{Happening, World};
+use crate::world::{ALIEN, Happening, World};
 use serin_rollout::{
-    FULL, Interrupted, Leg, Limits, OnAbort, Outcome, Phase, Rev, Route, Split, Status, StepKey, Timer, Verdict, Write,
-    other,
+    FULL, Interrupted, Last, Leg, Limits, OnAbort, Outcome, Phase, Rev, Route, Split, Status, StepKey, Timer, Verdict,
+    Write, other,
 };
 
 /// How the quiet world behaves.
@@ -257,6 +257,9 @@ impl World {
             return !self.could_serve_more(end);
         }
         let (from, to) = (self.status(start.status), self.status(end.status));
+        if self.env.drift && self.rests_changed(end, &to) {
+            return true;
+        }
         if !self.returns(mode, start, &from, &to) {
             return false;
         }
@@ -277,12 +280,10 @@ impl World {
         if mode == Mode::NeverReady && !to.proven[to.good] {
             return matches!(to.phase, Phase::Idle); // nothing has ever served, and nothing can
         }
-        let wanted = Rev(u32::from(end.wanted));
-        let handled = to.rev[to.good] == Some(wanted)
-            || to.last.is_some_and(|last| last.rev == wanted && last.outcome != Outcome::Succeeded);
-        if !self.rests(end, &to) || !handled {
+        if !self.rests(end, &to) || !is_handled(end, &to) {
             return false;
         }
+        let wanted = Rev(u32::from(end.wanted));
         let side = other(from.good);
         if mode == Mode::NeverReady && matches!(from.phase, Phase::Settling { .. }) {
             return true; // see `returns`
@@ -314,6 +315,13 @@ impl World {
             Mode::CopyCorrected => weak || !(releasing || settled || begins) || on >= Some(wanted),
             Mode::Fail | Mode::Abort | Mode::NeverReady | Mode::Frozen | Mode::CopyFails => true,
         }
+    }
+
+    /// Where people change sets from outside, a release need not come to its own end, but to rest: with the wanted
+    /// revision handled as anywhere, or on the good set as they changed it, which the controller leaves to them.
+    fn rests_changed(&self, s: &State, status: &Status) -> bool {
+        let theirs = s.set[status.good].rev == ALIEN && matches!(status.phase, Phase::Idle);
+        (theirs && self.alone(s, status.good)) || (self.rests(s, status) && is_handled(s, status))
     }
 
     /// Whether a release may end parked: a person left it so before, or an abort did, as the plan says, without traffic on
@@ -374,6 +382,9 @@ impl World {
         let Limits { replicas: n, floor } = *self.limits(start);
         let set = |slot: usize| &start.set[slot];
         let (good, side) = (from.good, other(from.good));
+        if start.set[side].rev == ALIEN || start.view[side].set.rev == ALIEN {
+            return true; // what somebody gave another revision is no way back
+        }
         let dead = u16::from(set(good).ready()) < floor && u16::from(set(side).usable()) >= n;
         let wanted = from.rev[good] == Some(Rev(u32::from(start.wanted)));
         let calm = wanted && start.flight.write == 0 && start.zombie.write == 0 && start.zombie_save == 0;
@@ -432,6 +443,13 @@ impl World {
             }
         }
     }
+}
+
+/// The revision that people want serves, or was given up.
+fn is_handled(s: &State, status: &Status) -> bool {
+    let wanted = Rev(u32::from(s.wanted));
+    let given_up = |last: Last| last.rev == wanted && last.outcome != Outcome::Succeeded;
+    status.rev[status.good] == Some(wanted) || status.last.is_some_and(given_up)
 }
 
 /// The other slot holds a copy of what serves, on the way home.

@@ -313,12 +313,8 @@ fn walk(world: &World, from_nothing: bool, mut random: Random, steps: u32) -> Ru
             return Run { stats, broken: Some(rule.sentence()), story, ..Run::default() };
         }
     }
-    let modes: &[Mode] = if world.env.drift {
-        &[]
-    } else {
-        &[Mode::Pass, Mode::Fail, Mode::Abort, Mode::Frozen, Mode::Refused, Mode::CopyFails]
-    };
-    let stuck = lite::stuck(world, &state, modes);
+    let modes = [Mode::Pass, Mode::Fail, Mode::Abort, Mode::Frozen, Mode::Refused, Mode::CopyFails];
+    let stuck = lite::stuck(world, &state, &modes);
     let story = stuck.map_or_else(String::new, |(start, mode, order)| {
         story::tell(world, &way[way.len().saturating_sub(TOLD)..]) + &story::tell_quiet(world, mode, order, start)
     });

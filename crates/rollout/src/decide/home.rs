@@ -102,16 +102,18 @@ impl<G: Guards> View<'_, G> {
         self.seen.set[self.side].rev == Some(rev) && self.is_healthy(self.side, self.plan.limits.replicas)
     }
 
-    /// Rewrites what is there, or starts what is not, until it is healthy at full size.
+    /// Rewrites what is there, or starts what is not, until it is healthy at full size. First the good slot carries
+    /// everything alone: whoever else wrote the route, a copy that starts gets nothing by it.
     fn make_copy(&self, rev: Rev) -> Move {
         let set = &self.seen.set[self.side];
         let replaced = set.rev != Some(rev) && !set.is_empty();
-        if replaced && self.alone() {
+        let alone = self.alone();
+        if replaced && alone {
             return self.copy_must_wait().map_or(Move::Ask(Write::Rewrite { slot: self.side, rev }), Move::Wait);
         }
         let mut size = [self.plan.limits.replicas; 2];
-        if replaced {
-            size[self.side] = set.desired; // what is going to be replaced is not grown
+        if replaced || !alone {
+            size[self.side] = set.desired; // what is going to be replaced, or others gave traffic, is not grown
         }
         self.toward(&Target { size, route: Route::plain(self.all(self.good)) }, Mode::Forward)
     }
