@@ -23,6 +23,7 @@ use serin_analysis::Sample;
 use serin_rollout::{
     Bp, Event, Observation, Outcome, Pair, Plan, Refusal, Slot, Status, StepKey, Timers, Verdict, WaitingOn, Why,
 };
+use std::sync::atomic::AtomicU64;
 
 /// The most instances at rest that can be played: the world counts instances in single bytes.
 pub const MOST_REPLICAS: u16 = 10;
@@ -185,12 +186,13 @@ pub struct Played {
 /// What may happen in a play: everything that a scenario can name.
 const ENV: Env = Env { down: true, late: true, crash: true, busy: true, people: &[Person::Approve], ..Env::CALM };
 
-/// Plays a release from the moment at which a new revision is wanted of a service at rest.
+/// Plays a release from the moment at which a new revision is wanted of a service at rest. `clock` tells other threads how many
+/// milliseconds of it were played.
 ///
 /// # Panics
 /// If the plan has more than [`MOST_REPLICAS`].
-pub fn play(subject: Subject, plan: Plan, script: &Script, engine: &mut impl Engine) -> Played {
+pub fn play(subject: Subject, plan: Plan, script: &Script, engine: &mut impl Engine, clock: &AtomicU64) -> Played {
     assert!(plan.limits.replicas <= MOST_REPLICAS, "{} replicas cannot be counted", plan.limits.replicas);
     let world = World::new(subject, plan, ENV);
-    stage::Stage::new(&world, script, engine).run()
+    stage::Stage::new(&world, script, engine, clock).run()
 }

@@ -5,6 +5,7 @@ mod demo;
 mod down;
 mod events;
 mod handle;
+mod meter;
 mod serve;
 mod simulate;
 mod view;

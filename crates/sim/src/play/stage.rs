@@ -9,6 +9,7 @@ use crate::simulator::Random;
 use crate::state::{Instance, State};
 use crate::world::{Happening, World};
 use serin_rollout::{Bp, FULL, Observation, Pair, Rev, Route, SetSeen, Slot, Split, Timers};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Milliseconds that a write takes to land.
 const LANDS_MS: (u64, u64) = (5, 40);
@@ -64,6 +65,8 @@ pub(super) struct Stage<'a, E> {
     pub world: &'a World,
     pub script: &'a Script,
     pub engine: &'a mut E,
+    /// How far it is, for whoever watches.
+    clock: &'a AtomicU64,
     pub random: Random,
     pub state: State,
     pub now: u64,
@@ -89,7 +92,7 @@ pub(super) struct Stage<'a, E> {
 }
 
 impl<'a, E: Engine> Stage<'a, E> {
-    pub fn new(world: &'a World, script: &'a Script, engine: &'a mut E) -> Stage<'a, E> {
+    pub fn new(world: &'a World, script: &'a Script, engine: &'a mut E, clock: &'a AtomicU64) -> Stage<'a, E> {
         let state = world.at_rest();
         let mut pending = script.strikes.clone();
         pending.sort_by_key(|strike| strike.at_ms);
@@ -97,6 +100,7 @@ impl<'a, E: Engine> Stage<'a, E> {
             world,
             script,
             engine,
+            clock,
             random: Random(script.seed),
             state,
             now: 0,
@@ -130,6 +134,7 @@ impl<'a, E: Engine> Stage<'a, E> {
             let next = self.next_moment();
             self.pass(next);
             self.now = next;
+            self.clock.store(next, Relaxed);
             self.platform_moment();
             self.strike();
             self.controller_moment();

@@ -1,9 +1,8 @@
 //! `serin check`: everything that can happen to a release of the file, in worlds small enough to be searched whole, and
 //! random ways at the file's own size. Nothing is started.
-mod meter;
 mod report;
 
-use self::meter::Meter;
+use super::meter::{Meter, Progress};
 use super::{convert, fail};
 use crate::cli::{check::Job, exit};
 use crate::config::Spec;
@@ -16,7 +15,7 @@ use serin_sim::simulator::run_plan;
 use serin_sim::subject::Subject;
 use std::collections::VecDeque;
 use std::process::ExitCode;
-use std::sync::{Mutex, mpsc};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How much is searched.
@@ -87,7 +86,7 @@ impl Found {
 /// Searches, tells, and answers with the exit code.
 pub(super) fn run(job: Job) -> ExitCode {
     let budget = if job.deep { DEEP } else { QUICK };
-    match examine(&job.loaded.spec, Subject::SOUND, budget, job.deep, &mut Meter::new(&job.terminal)) {
+    match examine(&job.loaded.spec, Subject::SOUND, budget, job.deep, Meter::new(&job.terminal)) {
         Ok(results) => {
             let flawed = results.iter().any(|(_, found)| found.flaw().is_some());
             job.terminal.conclude(&report::told(&job, &results), if flawed { exit::BROKEN } else { exit::DONE })
@@ -102,50 +101,46 @@ fn examine(
     subject: Subject,
     budget: Budget,
     deep: bool,
-    meter: &mut Meter,
+    meter: Meter,
 ) -> Result<Vec<(Search, Found)>, PlanError> {
     let began = Instant::now();
     let list = searches(spec, budget, deep)?;
     let queue: Mutex<VecDeque<usize>> = Mutex::new((0..list.len()).collect());
-    let mut found: Vec<Found> = vec![Found::LeftOut; list.len()];
+    let found = Mutex::new(vec![Found::LeftOut; list.len()]);
     let running: Vec<progress::Meter> = list.iter().map(|_| progress::Meter::default()).collect();
-    let (send, receive) = mpsc::channel();
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            let (send, queue, list, running) = (send.clone(), &queue, &list, &running);
-            scope.spawn(move || {
-                let next = || queue.lock().ok()?.pop_front();
-                while let Some(at) = next().filter(|_| began.elapsed() < budget.time) {
-                    let result = search(&list[at].what, subject, budget, &running[at]);
-                    if result.flaw().is_some()
-                        && let Ok(mut rest) = queue.lock()
-                    {
-                        rest.clear();
-                    }
-                    if send.send((at, result)).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-        drop(send);
-        let mut done = 0;
-        loop {
-            match receive.recv_timeout(meter.pause()) {
-                Ok((at, result)) => {
-                    done += 1;
-                    found[at] = result;
-                }
-                Err(mpsc::RecvTimeoutError::Timeout) => {
-                    let far = found.iter().zip(&running).map(|(found, now)| found.states().max(now.states() as usize));
-                    meter.draw(done, list.len(), far.sum(), began.elapsed());
-                }
-                Err(mpsc::RecvTimeoutError::Disconnected) => return,
+    let worker = || {
+        let next = || held(&queue).pop_front();
+        while let Some(at) = next().filter(|_| began.elapsed() < budget.time) {
+            let result = search(&list[at].what, subject, budget, &running[at]);
+            if result.flaw().is_some() {
+                held(&queue).clear();
             }
+            held(&found)[at] = result;
         }
-    });
-    meter.wipe();
+    };
+    let work = || {
+        std::thread::scope(|scope| {
+            for _ in 0..AT_ONCE {
+                scope.spawn(worker);
+            }
+        });
+    };
+    meter.watch(work, |took| progress_of(&held(&found), &running, took));
+    let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(list.into_iter().zip(found).collect())
+}
+
+/// What a worker that panicked left is as good as what the others did.
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn progress_of(found: &[Found], running: &[progress::Meter], took: Duration) -> Progress {
+    let done = found.iter().filter(|found| !matches!(found, Found::LeftOut)).count();
+    let states: usize = found.iter().zip(running).map(|(found, now)| found.states().max(now.states() as usize)).sum();
+    let (of, states) = (found.len(), report::grouped(states));
+    let text = format!("{done} of {of} searches done, {states} states, {}s", took.as_secs());
+    Progress { part: Some((done, of)), text }
 }
 
 fn search(what: &What, subject: Subject, budget: Budget, meter: &progress::Meter) -> Found {

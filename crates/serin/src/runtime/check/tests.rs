@@ -19,7 +19,7 @@ fn shop(rest: &str) -> Spec {
 }
 
 fn examined(spec: &Spec, subject: Subject) -> Vec<(Search, Found)> {
-    examine(spec, subject, SMALL, false, &mut Meter::silent()).expect("a plan that can be")
+    examine(spec, subject, SMALL, false, Meter::silent()).expect("a plan that can be")
 }
 
 #[test]

@@ -3,8 +3,9 @@ mod beside;
 mod timeline;
 
 use self::beside::Beside;
+use super::meter::{Meter, Progress};
 use super::{convert, events, fail};
-use crate::cli::{exit, exit_of, simulate::Job};
+use crate::cli::{exit, exit_of, length, simulate::Job};
 use crate::config::Spec;
 use crate::config::spec::Probe;
 use serin_api::Ending;
@@ -12,10 +13,12 @@ use serin_rollout::{Event, Plan, PlanError};
 use serin_sim::play::{End, MOST_REPLICAS, Played, Script, What, play};
 use serin_sim::subject::Subject;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 /// Plays the release and tells it.
 pub(super) fn run(job: Job) -> ExitCode {
-    match rehearse(&job, Subject::SOUND) {
+    match rehearse(&job, Subject::SOUND, Meter::new(&job.terminal)) {
         Ok(played) => {
             let code = exit_code(&played);
             job.terminal.conclude(&timeline::told(&job, &played, code), code)
@@ -25,7 +28,7 @@ pub(super) fn run(job: Job) -> ExitCode {
 }
 
 /// Plays the release with these keys.
-fn rehearse(job: &Job, subject: Subject) -> Result<Played, PlanError> {
+fn rehearse(job: &Job, subject: Subject, meter: Meter) -> Result<Played, PlanError> {
     let spec = Spec { replicas: job.loaded.spec.replicas.min(MOST_REPLICAS), ..job.loaded.spec.clone() };
     let plan: Plan = convert::plan(&Spec { max_unavailable: spec.max_unavailable.min(spec.replicas), ..spec.clone() })?;
     let script = Script {
@@ -38,7 +41,12 @@ fn rehearse(job: &Job, subject: Subject) -> Result<Played, PlanError> {
         hold_ms: spec.proxy.hold.timeout.as_millis(),
         response_ms: spec.proxy.timeouts.response.as_millis(),
     };
-    Ok(play(subject, plan, &script, &mut Beside::new(&spec)))
+    let clock = AtomicU64::default();
+    let progress = |took: Duration| {
+        let text = format!("{} of the release played, {}s", length(clock.load(Relaxed)), took.as_secs());
+        Progress { part: None, text }
+    };
+    Ok(meter.watch(|| play(subject, plan, &script, &mut Beside::new(&spec), &clock), progress))
 }
 
 /// So long must checks pass before an instance is ready. The first of them comes at once.

@@ -32,7 +32,7 @@ fn job(loaded: Loaded, strikes: &[(Fault, u64)], seed: u64) -> Job {
 }
 
 fn played(loaded: Loaded, strikes: &[(Fault, u64)]) -> Played {
-    rehearse(&job(loaded, strikes, 1), Subject::SOUND).expect("a plan that can be")
+    rehearse(&job(loaded, strikes, 1), Subject::SOUND, Meter::silent()).expect("a plan that can be")
 }
 
 fn count(played: &Played, is: impl Fn(&What) -> bool) -> usize {
@@ -55,7 +55,7 @@ fn timelines_of_the_examples_are_golden() {
     ];
     for (name, what, strikes) in plays {
         let job = job(example(name), strikes, 7);
-        let played = rehearse(&job, Subject::SOUND).expect("a plan that can be");
+        let played = rehearse(&job, Subject::SOUND, Meter::silent()).expect("a plan that can be");
         golden(&format!("simulate-{name}-{what}.txt"), &timeline::text(&job, &played, Paint(false)));
     }
 }
@@ -127,7 +127,7 @@ fn of_two_absences_the_longer_one_counts() {
 #[test]
 fn what_is_never_over_says_what_it_waits_for() {
     let job = job(example("podinfo"), &[(Fault::ControllerKilled(365 * 86_400_000), 20)], 1);
-    let played = rehearse(&job, Subject::SOUND).expect("a plan that can be");
+    let played = rehearse(&job, Subject::SOUND, Meter::silent()).expect("a plan that can be");
     let waits = "the controller to be started again".to_owned();
     assert_eq!((exit_code(&played), &played.end), (exit::OTHERWISE, &End::Unfinished { waits }));
     let text = timeline::text(&job, &played, Paint(false));
@@ -138,7 +138,7 @@ fn what_is_never_over_says_what_it_waits_for() {
 #[test]
 fn a_gap_is_told_with_its_length() {
     let job = job(example("fixed-port"), &[], 1);
-    let gap = rehearse(&job, Subject::SOUND).expect("a plan that can be");
+    let gap = rehearse(&job, Subject::SOUND, Meter::silent()).expect("a plan that can be");
     let lengths: Vec<u64> =
         gap.lines.iter().filter_map(|line| if let What::Lit(ms) = line.what { Some(ms) } else { None }).collect();
     assert_eq!((count(&gap, |what| *what == What::Dark), lengths.as_slice()), (1, &[gap.short_ms][..]));
@@ -201,11 +201,11 @@ fn a_route_that_is_confirmed_late_makes_every_step_late() {
 fn a_lost_instance_costs_capacity_and_only_its_open_requests() {
     let mut lost = job(example("podinfo"), &[(Fault::InstanceLost(Track::Old), 20)], 1);
     lost.rate = 5_000;
-    let played = rehearse(&lost, Subject::SOUND).expect("a plan that can be");
+    let played = rehearse(&lost, Subject::SOUND, Meter::silent()).expect("a plan that can be");
     assert!((20_000..30_000).contains(&played.least.1) && played.least.0 < 6_000, "{:?}", played.least);
     assert!((5..200).contains(&played.scene.tally.lost), "{:?}", played.scene.tally);
     let only = job(example("static-site"), &[(Fault::InstanceLost(Track::Old), 5)], 1);
-    let held = rehearse(&only, Subject::SOUND).expect("a plan that can be");
+    let held = rehearse(&only, Subject::SOUND, Meter::silent()).expect("a plan that can be");
     assert_eq!(held.least.0, 0, "the one instance is away");
     assert!(held.scene.tally.lost < 20, "requests are held meanwhile: {:?}", held.scene.tally);
 }
@@ -219,9 +219,9 @@ fn a_fault_that_finds_nothing_is_named() {
 #[test]
 fn a_person_approves_when_told_to() {
     let mut slow = job(shop("  weights: {steps: [{weight: 10%, approve: true}], bake: 5s}"), &[], 1);
-    let at_once = rehearse(&slow, Subject::SOUND).expect("a plan that can be");
+    let at_once = rehearse(&slow, Subject::SOUND, Meter::silent()).expect("a plan that can be");
     slow.approve_after = Time::seconds(3_600);
-    let later = rehearse(&slow, Subject::SOUND).expect("a plan that can be");
+    let later = rehearse(&slow, Subject::SOUND, Meter::silent()).expect("a plan that can be");
     for played in [&at_once, &later] {
         assert_eq!((exit_code(played), count(played, |what| *what == What::Approved)), (exit::DONE, 1));
     }
@@ -246,23 +246,29 @@ fn whatever_is_drawn_the_rules_hold_and_the_same_seed_is_the_same_release() {
             let chosen: Vec<_> = faults.iter().enumerate().filter(|(i, _)| seed >> (i % 6) & 1 == 1).collect();
             let chosen: Vec<_> = chosen.into_iter().map(|(_, (fault, at))| (*fault, at + seed % 7)).collect();
             let job = job(example(name), &chosen, seed);
-            let once = rehearse(&job, Subject::SOUND).expect("a plan that can be");
+            let once = rehearse(&job, Subject::SOUND, Meter::silent()).expect("a plan that can be");
             assert!(!matches!(once.end, End::Broken(_)), "{name} {seed}: {:?}", once.end);
-            assert_eq!(once, rehearse(&job, Subject::SOUND).expect("a plan that can be"), "{name} {seed}");
+            assert_eq!(
+                once,
+                rehearse(&job, Subject::SOUND, Meter::silent()).expect("a plan that can be"),
+                "{name} {seed}"
+            );
         }
     }
 }
 
 #[test]
 fn another_seed_is_another_release() {
-    let play = |seed| rehearse(&job(example("podinfo"), &[], seed), Subject::SOUND).expect("a plan that can be");
+    let play = |seed| {
+        rehearse(&job(example("podinfo"), &[], seed), Subject::SOUND, Meter::silent()).expect("a plan that can be")
+    };
     assert_ne!(play(1).scene.tally, play(2).scene.tally);
 }
 
 #[test]
 fn a_broken_rule_is_named_and_has_an_exit_code_of_its_own() {
     let job = job(example("podinfo"), &[(Fault::NoTraffic, 0)], 1);
-    let played = rehearse(&job, Subject::with::<NoVerdict>("no verdict")).expect("a plan that can be");
+    let played = rehearse(&job, Subject::with::<NoVerdict>("no verdict"), Meter::silent()).expect("a plan that can be");
     assert_eq!((&played.end, exit_code(&played)), (&End::Broken(Rule::Acceptance), exit::BROKEN));
     let text = timeline::text(&job, &played, Paint(false));
     assert!(text.contains("a rule of Serin is broken: I4: "), "{text}");
