@@ -477,3 +477,22 @@ fn a_copy_gets_nothing_by_somebody_elses_route() {
     let copy = Write::Resize { slot: 0, to: 1, rev: Rev(2), pin: true };
     assert_eq!(decide(&plan, &at, &o), Decision::Ask(copy), "then the copy");
 }
+
+#[test]
+fn a_correction_on_the_way_home_keeps_the_way_back() {
+    // The old set was not rewritten yet when another revision is wanted.
+    let plan = plan(Preset::Direct, 2).with_home(0, vec![]).unwrap();
+    let home = Phase::Settling { leg: Leg::Home, step: 0, attempt: 0 };
+    let at = status(1, [1, 2], [true, true], home);
+    let mut o = seen([set(1, 2, 2), set(2, 2, 2)], Route::plain(Split::all(1, 2)));
+    o.intent = Intent::of(Rev(3));
+    let retiring = saved(decide(&plan, &at, &o));
+    assert_eq!(retiring.phase, Phase::Settling { leg: Leg::Retire, step: 0, attempt: 0 });
+    (o.set[1].ready, o.set[1].healthy) = (1, 1);
+    let back = saved(decide(&plan, &retiring, &o));
+    assert_eq!((back.good, back.phase), (0, Phase::Back { why: Why::Unready, keep: false }));
+    o.set[0].fresh = false;
+    assert!(!matches!(decide(&plan, &at, &o), Decision::Save(..)), "it may be rewritten already");
+    o.set[0] = set(2, 2, 0);
+    assert_eq!(saved(decide(&plan, &at, &o)).phase, Phase::Idle, "a copy that nobody needs is no way back");
+}

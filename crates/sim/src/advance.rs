@@ -28,7 +28,9 @@ fn advance(plan: &Plan, a: &Status, b: &Status, seen: &Observation) -> bool {
             let everything = seen.route.accepted.split.share(other(a.good)) == FULL;
             usize::from(from.step) + 1 == plan.steps.len() && everything && accepted(plan, a, from, seen)
         }
-        (Phase::Halted { from: Interrupted::Home { .. } }, Phase::Settling { leg: Leg::Home, .. }) => true,
+        (Phase::Halted { from: Interrupted::Home { .. } }, Phase::Settling { leg: Leg::Home | Leg::Retire, .. }) => {
+            a.good == b.good // it was promoted before the copy was made
+        }
         (Phase::Halted { .. }, Phase::Settling { leg: Leg::Retire | Leg::Home, .. }) => {
             promote.is_some_and(|(_, rest)| rest)
         }

@@ -21,7 +21,7 @@ impl<G: Guards> View<'_, G> {
         }
         let runs = self.seen.set[self.side].rev == self.status.rev[self.side];
         let copied = self.is_copy() && self.status.proven[self.side] && runs;
-        if let Some(decision) = self.leave_home(step, copied) {
+        if let Some(decision) = self.leave_home(step, attempt, copied) {
             return decision;
         }
         let Some(rev) = self.status.rev[self.good] else {
@@ -32,15 +32,15 @@ impl<G: Guards> View<'_, G> {
 
     /// Until the old set is rewritten it is the way back. Another revision ends the way home as long as no traffic is on
     /// it. Whatever else goes on, traffic goes where most of it is served.
-    fn leave_home(&self, step: u16, copied: bool) -> Option<Decision> {
+    fn leave_home(&self, step: u16, attempt: u16, copied: bool) -> Option<Decision> {
         if !self.is_copy()
             && self.is_warm()
             && let Some(why) = self.flips()
         {
             return Some(self.flip(why));
         }
-        if !copied && self.is_corrected() {
-            return Some(self.give_up_copy(step));
+        if !copied && self.is_corrected() && self.fresh(self.side) {
+            return Some(self.give_up_copy(step, attempt));
         }
         self.relieve()
     }
@@ -165,7 +165,7 @@ impl<G: Guards> View<'_, G> {
 
     /// The copy is tried on until it is healthy, or until another revision is wanted.
     pub(super) fn halted_home(&self, step: u16, attempt: u16) -> Decision {
-        if let Some(decision) = self.leave_home(step, false) {
+        if let Some(decision) = self.leave_home(step, attempt, false) {
             return decision;
         }
         let Some(rev) = self.status.rev[self.good] else {
@@ -192,8 +192,14 @@ impl<G: Guards> View<'_, G> {
         self.save(Status { good: self.side, ..self.to_phase(phase, settling::armed(leg)) }, vec![])
     }
 
-    /// The service stays where it serves, so that a corrected revision can be tried in the copy's place.
-    fn give_up_copy(&self, step: u16) -> Decision {
+    /// The service stays where it serves, so that a corrected revision can be tried in the copy's place. An old set that
+    /// was not rewritten is the way back until it is gone.
+    fn give_up_copy(&self, step: u16, attempt: u16) -> Decision {
+        let old = &self.seen.set[self.side];
+        if !self.is_copy() && !old.is_empty() && old.rev == self.status.rev[self.side] {
+            let leg = Leg::Retire;
+            return self.save(self.to_phase(Phase::Settling { leg, step, attempt }, settling::armed(leg)), vec![]);
+        }
         if step == StepKey::AT_REST {
             return self.save(self.at_rest(), vec![]);
         }
