@@ -1,4 +1,6 @@
-//! "Did you mean …": the nearest of the words that would have been right.
+//! "Did you mean …": the nearest of the words that would have been right. Whoever reads what people write uses it; it does
+//! nothing else, and depends on nothing.
+#![forbid(unsafe_code)]
 
 /// The word of `known` that is nearest to `word`, when it is near enough that it may have been meant.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -1,0 +1,8 @@
+//! x
+mod decode;
+pub mod duration;
+pub mod flagger;
+mod problem;
+pub mod promql;
+pub mod query;
+pub use problem::{MOST, Problem, Rule, Severity};
