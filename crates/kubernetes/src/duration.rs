@@ -116,7 +116,8 @@ mod tests {
         for (text, help) in [
             ("10seconds", "write 10s"),
             ("5min", "write 5m"),
-            ("2 hours", "write a number and one of the units ms, s, m, h, such as 10s or 1m30s"),
+            ("2 hours", "write 2s for seconds or 2m for minutes"),
+            ("2parsecs", "write a number and one of the units ms, s, m, h, such as 10s or 1m30s"),
             ("10", "write 10s for seconds or 10m for minutes"),
             ("10S", "write 10s"),
             ("1d", "write it in hours, such as 24h"),

@@ -1,0 +1,121 @@
+//! What follows from an object as a whole, beyond the goldens in `tests/objects`.
+use super::*;
+use serde_json::{Value, json};
+use serin_rollout::Bp;
+
+fn canary(name: &str, spec: Value) -> Decoded<Canary> {
+    let meta = json!({"name": name, "namespace": "prod"});
+    let value = json!({"apiVersion": "flagger.app/v1beta1", "kind": "Canary", "metadata": meta, "spec": spec});
+    Canary::decode(&value).expect("a canary")
+}
+
+fn spec(analysis: Value) -> Value {
+    json!({
+        "provider": "kubernetes",
+        "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "podinfo"},
+        "service": {"port": 9898},
+        "analysis": analysis,
+    })
+}
+
+fn serin(analysis: Value) -> Value {
+    let mut spec = spec(analysis);
+    spec["provider"] = json!("serin");
+    spec
+}
+
+fn want(spec: Value, target: Target) -> Result<Wanted, Vec<Problem>> {
+    wanted(&canary("podinfo", spec), &Templates::new(), &target, &Defaults::default())
+}
+
+fn shares(wanted: &Wanted) -> Vec<Bp> {
+    wanted.plan.steps.iter().map(|step| step.target.route.split.share(1)).collect()
+}
+
+#[test]
+fn a_floor_is_a_percentage_rounded_up_and_at_least_one() {
+    for (replicas, percent, floor) in [(3, 50, 2), (3, 100, 3), (10, 75, 8), (1, 1, 1), (4, 0, 1), (200, 99, 198)] {
+        let analysis = json!({"interval": "10s", "threshold": 1, "stepWeight": 50,
+            "primaryReadyThreshold": percent, "canaryReadyThreshold": percent});
+        let target = Target { replicas: Some(replicas), ..Target::default() };
+        let wanted = want(serin(analysis), target).expect("it is sound");
+        assert_eq!(wanted.plan.limits.floor, floor, "{percent} % of {replicas}");
+    }
+}
+
+#[test]
+fn the_size_is_what_serves_now() {
+    let size = |target: Target| want(serin(json!({"stepWeight": 50})), target).map(|w| w.plan.limits.replicas);
+    let at = |replicas, primary, autoscaler_min| Target { replicas, primary, autoscaler_min, ..Target::default() };
+    assert_eq!(size(at(Some(0), Some(7), Some(2))).ok(), Some(7));
+    assert_eq!(size(at(Some(0), Some(1), Some(3))).ok(), Some(3));
+    assert_eq!(size(at(Some(4), None, None)).ok(), Some(4));
+    assert_eq!(size(at(None, None, None)).ok(), Some(1), "Kubernetes' own default");
+    let told = size(at(Some(0), Some(0), None)).expect_err("nothing runs");
+    assert!(told[0].to_string().contains("the workload has no replicas"), "{told:?}");
+    assert!(size(at(Some(70_000), None, None)).is_err());
+}
+
+#[test]
+fn traffic_returns_by_the_steps_of_the_promotion() {
+    let analysis = json!({"stepWeights": [5, 50], "stepWeightPromotion": 40});
+    let wanted = want(serin(analysis), Target::default()).expect("it is sound");
+    assert_eq!(shares(&wanted), [500, 5_000, 10_000]);
+    let home = wanted.plan.home.expect("it rests at the primary");
+    assert_eq!((home.slot, home.shares), (0, vec![4_000, 8_000]));
+}
+
+#[test]
+fn weights_end_at_the_maximum_and_not_beyond_it() {
+    let wanted = want(serin(json!({"stepWeight": 20, "maxWeight": 50})), Target::default()).expect("it is sound");
+    assert_eq!(shares(&wanted), [2_000, 4_000, 5_000, 10_000]);
+}
+
+#[test]
+fn who_cannot_divide_traffic_is_given_iterations() {
+    let wanted = want(spec(json!({"stepWeight": 5, "interval": "2s"})), Target::default()).expect("it is sound");
+    assert_eq!(wanted.way, Way::Iterations(10));
+    assert_eq!(shares(&wanted), [0, 10_000]);
+    assert_eq!(wanted.plan.steps[0].accept.bake_ms, Some(20_000));
+    assert!(wanted.warnings[0].message.contains("cannot divide traffic"));
+}
+
+#[test]
+fn gates_end_the_steps_before_them() {
+    let manual = |kind: &str| {
+        let hooks = json!([{"type": kind, "name": "gate", "url": "http://gate/"}]);
+        let wanted = want(serin(json!({"stepWeights": [10, 50], "webhooks": hooks})), Target::default()).unwrap();
+        wanted.plan.steps.iter().map(|step| step.accept.manual).collect::<Vec<_>>()
+    };
+    assert_eq!(manual("confirm-traffic-increase"), [true, true, false]);
+    assert_eq!(manual("confirm-promotion"), [false, true, false]);
+    assert_eq!(manual("confirm-rollout"), [false, false, false]);
+}
+
+#[test]
+fn an_answer_is_held_against_both_limits() {
+    let limits = Limits { min: Some(1.0), max: Some(2.0) };
+    assert_eq!(limits.judge(Some(1.0)), Finding::Held(1.0));
+    assert_eq!(limits.judge(Some(2.0)), Finding::Held(2.0));
+    assert_eq!(limits.judge(Some(0.5)), Finding::Below(0.5, 1.0));
+    assert_eq!(limits.judge(Some(f64::INFINITY)), Finding::Above(f64::INFINITY, 2.0));
+    assert_eq!(limits.judge(Some(f64::NAN)), Finding::NoValue);
+    assert_eq!(Limits::default().judge(None), Finding::NoValue);
+}
+
+#[test]
+fn two_canaries_do_not_share_a_workload() {
+    let named = |name: &str, target: &str| {
+        let mut spec = spec(json!({"iterations": 1}));
+        spec["targetRef"]["name"] = json!(target);
+        canary(name, spec).object
+    };
+    let all = [named("a", "shop"), named("b", "shop"), named("c", "shop-primary"), named("d", "other")];
+    let told: Vec<String> = collisions(&all).iter().map(|(_, name, p)| format!("{name}: {}", p.message)).collect();
+    assert!(told.contains(&"a: the canary b has the Deployment shop as well".to_owned()), "{told:?}");
+    assert!(told.contains(&"c: the canary a, b has the Deployment shop-primary as well".to_owned()), "{told:?}");
+    assert!(!told.iter().any(|line| line.starts_with("d:")), "{told:?}");
+    let mut elsewhere = named("e", "other");
+    elsewhere.meta.namespace = "test".to_owned();
+    assert!(collisions(&[named("d", "other"), elsewhere]).is_empty(), "namespaces keep them apart");
+}
