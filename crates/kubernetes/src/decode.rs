@@ -66,8 +66,7 @@ impl<'a, 'r> Fields<'a, 'r> {
     }
 
     fn wrong_kind(&mut self, key: &str, value: &Value, help: &str) {
-        let problem =
-            Problem::error(Rule::Kind, self.at(key), format!("{} is of the wrong kind", shown(value)), help);
+        let problem = Problem::error(Rule::Kind, self.at(key), format!("{} is of the wrong kind", shown(value)), help);
         self.add(problem);
     }
 
@@ -298,7 +297,11 @@ impl<'a, 'r> Fields<'a, 'r> {
 fn whole(value: &Value) -> Result<i64, (Rule, String, &'static str)> {
     let most = i64::from(i32::MAX);
     let Value::Number(number) = value else {
-        return Err((Rule::Kind, format!("{} is of the wrong kind", shown(value)), "write a whole number, without quotes"));
+        return Err((
+            Rule::Kind,
+            format!("{} is of the wrong kind", shown(value)),
+            "write a whole number, without quotes",
+        ));
     };
     if let Some(whole) = number.as_i64().filter(|n| (-most..=most).contains(n)) {
         return Ok(whole);

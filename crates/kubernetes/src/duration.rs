@@ -49,7 +49,9 @@ pub fn parse(text: &str) -> Result<u64, (String, String)> {
 fn wrong_unit(shown: &str, number: &str, unit: &str) -> (String, String) {
     let message = format!("`{shown}` is not a duration");
     let meant = match unit.to_lowercase().as_str() {
-        "" => return (format!("`{shown}` has no unit"), format!("write {number}s for seconds or {number}m for minutes")),
+        "" => {
+            return (format!("`{shown}` has no unit"), format!("write {number}s for seconds or {number}m for minutes"));
+        }
         "s" | "sec" | "secs" | "second" | "seconds" => "s",
         "m" | "min" | "mins" | "minute" | "minutes" => "m",
         "h" | "hr" | "hrs" | "hour" | "hours" => "h",

@@ -305,14 +305,17 @@ mod tests {
             told(Some("gatewayapi:v2"), "serin"),
             "error spec.provider (value): there is no provider called `gatewayapi:v2`; did you mean `gatewayapi:v1`?"
         );
-        assert!(told(Some("cloud"), "serin").ends_with("write one of gatewayapi:v1, gatewayapi:v1beta1, kubernetes, serin"));
+        assert!(
+            told(Some("cloud"), "serin").ends_with("write one of gatewayapi:v1, gatewayapi:v1beta1, kubernetes, serin")
+        );
         assert!(told(Some("istio"), "serin").contains("(unsupported): traffic by `istio` is not carried out"));
         assert!(told(None, "istio").contains("`istio`, the operator's default, is not"));
     }
 
     #[test]
     fn what_flagger_ignores_is_not_refused() {
-        let service = Service { gateways: vec!["mesh".to_owned()], mirror: vec![serde_json::json!({})], ..Service::default() };
+        let service =
+            Service { gateways: vec!["mesh".to_owned()], mirror: vec![serde_json::json!({})], ..Service::default() };
         let canary = Canary { service: Some(service), ..Canary::default() };
         let lines = |p| told(&canary, p).iter().map(|p| (p.severity, p.path.clone())).collect::<Vec<_>>();
         use crate::problem::Severity::{Error, Warning};

@@ -261,23 +261,28 @@ impl View<'_> {
 /// of both, by namespace and name. Flagger only logs that bad things will happen.
 #[must_use]
 pub fn collisions<'a>(canaries: impl IntoIterator<Item = &'a Canary>) -> Vec<(String, String, Problem)> {
-    let mut by_workload: BTreeMap<(&str, String, &str), Vec<&Canary>> = BTreeMap::new();
+    type Owners<'a> = Vec<(&'a Canary, bool)>;
+    let mut by_workload: BTreeMap<(&str, String, &str), Owners<'a>> = BTreeMap::new();
     for canary in canaries {
         if let Some(target) = canary.target.as_ref().filter(|target| !target.name.is_empty()) {
-            for name in [target.name.clone(), format!("{}-primary", target.name)] {
-                by_workload.entry((&canary.meta.namespace, name, &target.kind)).or_default().push(canary);
+            for (name, is_target) in [(target.name.clone(), true), (format!("{}-primary", target.name), false)] {
+                let key = (canary.meta.namespace.as_str(), name, target.kind.as_str());
+                by_workload.entry(key).or_default().push((canary, is_target));
             }
         }
     }
     let mut told = Vec::new();
-    for ((namespace, workload, kind), those) in by_workload.iter().filter(|(_, those)| those.len() > 1) {
-        for canary in those {
-            let others = those.iter().filter(|other| other.meta.name != canary.meta.name).map(|o| o.meta.name.as_str());
-            let others = others.collect::<Vec<_>>().join(", ");
-            let message = format!("the canary {others} has the {kind} {workload} as well");
+    // Two canaries that share a target share its primary too: that is told once, of the target.
+    let shared = |those: &&Owners<'a>| those.len() > 1 && those.iter().any(|(_, is_target)| *is_target);
+    for ((namespace, workload, kind), those) in by_workload.iter().filter(|(_, those)| shared(those)) {
+        for (canary, _) in those {
+            let name = &canary.meta.name;
+            let others: Vec<&str> =
+                those.iter().map(|(other, _)| other.meta.name.as_str()).filter(|other| other != name).collect();
+            let message = format!("{kind} {workload} belongs to the canary {} as well", others.join(" and "));
             let help = "let one canary release a workload, and delete the other one";
             let problem = Problem::error(Rule::Contradiction, "spec.targetRef.name", message, help);
-            told.push(((*namespace).to_owned(), canary.meta.name.clone(), problem));
+            told.push(((*namespace).to_owned(), name.clone(), problem));
         }
     }
     told.sort_by(|a, b| (&a.0, &a.1, &a.2.message).cmp(&(&b.0, &b.1, &b.2.message)));

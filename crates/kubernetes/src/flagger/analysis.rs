@@ -182,8 +182,7 @@ impl Metric {
             path: fields.path().to_owned(),
             interval: fields.text("interval").filter(|text| !text.is_empty()),
             threshold: fields.number("threshold"),
-            range: fields
-                .child("thresholdRange", |range| Range { min: range.number("min"), max: range.number("max") }),
+            range: fields.child("thresholdRange", |range| Range { min: range.number("min"), max: range.number("max") }),
             query: filled(fields.text("query")),
             template: fields.child("templateRef", reference).flatten(),
             variables: fields.texts_by_name("templateVariables"),

@@ -49,7 +49,11 @@ fn what_is_not_understood_is_named() {
     for (query, message, help) in [
         ("{{ namespase }}", "`{{ namespase }}` stands for nothing", "did you mean `namespace`?"),
         ("{{ cluster }}", "`{{ cluster }}` stands for nothing", "write one of name"),
-        ("{{ variables.zone }}", "the metric has no variable `zone` in its templateVariables", "add `templateVariables"),
+        (
+            "{{ variables.zone }}",
+            "the metric has no variable `zone` in its templateVariables",
+            "add `templateVariables",
+        ),
         ("{{ index variables \"zone\" }}", "the metric has no variable `zone` in its templateVariables", "add"),
         ("{{ if name }}x{{ end }}", "`{{ if name }}` is not understood", "write one of"),
         ("{{ name | printf \"%s\" }}", "`{{ name | printf \"%s\" }}` is not understood", "write one of"),

@@ -133,8 +133,10 @@ impl View<'_> {
             }
         };
         if named.is_some() && metric.template.is_some() {
-            let message = format!("the template alone is asked for `{}`; Flagger asks for the built-in metric too", metric.name);
-            let problem = Problem::warning(Rule::Surprise, format!("{}.name", metric.path), message, "give it another name");
+            let message =
+                format!("the template alone is asked for `{}`; Flagger asks for the built-in metric too", metric.name);
+            let problem =
+                Problem::warning(Rule::Surprise, format!("{}.name", metric.path), message, "give it another name");
             found.add_unless_known(problem);
         }
         let limits = limits(metric, named, found)?;
@@ -161,7 +163,8 @@ impl View<'_> {
         let namespace = written.clone().unwrap_or_else(|| own.clone());
         let path = format!("{}.templateRef", metric.path);
         if namespace != *own && !self.defaults.cross_namespace {
-            let message = format!("the template is in the namespace `{}`, and canaries may not look there", cut(&namespace));
+            let message =
+                format!("the template is in the namespace `{}`, and canaries may not look there", cut(&namespace));
             let help = "copy it to the canary's namespace";
             found.add_unless_known(Problem::error(Rule::Reference, format!("{path}.namespace"), message, help));
             return None;

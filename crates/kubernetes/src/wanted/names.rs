@@ -44,7 +44,12 @@ impl View<'_> {
     pub(super) fn target_ref(&self, found: &mut Found) -> Option<&Reference> {
         let Some(target) = &self.canary.target else {
             let help = "write `targetRef` with apiVersion apps/v1, kind Deployment and the name";
-            found.add_unless_known(Problem::error(Rule::Missing, "spec.targetRef", "nothing says what is released", help));
+            found.add_unless_known(Problem::error(
+                Rule::Missing,
+                "spec.targetRef",
+                "nothing says what is released",
+                help,
+            ));
             return None;
         };
         let knative = target.kind == "Service" && target.api_version.starts_with("serving.knative.dev/");
@@ -143,7 +148,11 @@ impl View<'_> {
         let at = self.target;
         let daemon_set = self.canary.target.as_ref().is_some_and(|target| target.kind == "DaemonSet");
         let most = [at.primary, at.autoscaler_min, at.replicas].into_iter().flatten().max();
-        let (wanted, why) = if daemon_set { (at.nodes.unwrap_or(0), "runs on no node") } else { (most.unwrap_or(1), "has no replicas") };
+        let (wanted, why) = if daemon_set {
+            (at.nodes.unwrap_or(0), "runs on no node")
+        } else {
+            (most.unwrap_or(1), "has no replicas")
+        };
         if wanted == 0 {
             let help = "scale it to at least 1: there is nothing that could be released";
             let problem = Problem::error(Rule::Reference, "spec.targetRef", format!("the workload {why}"), help);
@@ -179,7 +188,8 @@ impl View<'_> {
         let (primary, canary) = (primary?, canary?);
         if primary != canary {
             let field = if primary < canary { "primaryReadyThreshold" } else { "canaryReadyThreshold" };
-            let message = format!("{primary} % for the primary and {canary} % for the canary: the higher one counts for both");
+            let message =
+                format!("{primary} % for the primary and {canary} % for the canary: the higher one counts for both");
             let help = "write both with the same value to have the lower one";
             found.add_unless_known(Problem::warning(Rule::Surprise, self.analysis_path(field), message, help));
         }

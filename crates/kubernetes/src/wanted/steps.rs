@@ -72,8 +72,7 @@ pub(super) fn plan(
         Way::Skipped => (Preset::Direct, "interval"),
     };
     let impossible = |field: &'static str| move |why: PlanError| Impossible { field, why };
-    let plan =
-        Plan::compile(&preset, sizes.replicas, sizes.max_unavailable, false).map_err(impossible(field))?;
+    let plan = Plan::compile(&preset, sizes.replicas, sizes.max_unavailable, false).map_err(impossible(field))?;
     let plan = plan.with_home(0, shares).map_err(impossible("stepWeightPromotion"))?;
     Ok(Plan { window: false, times, ..plan })
 }
@@ -116,7 +115,8 @@ impl View<'_> {
                 let message = format!(
                     "this provider cannot divide traffic: the canary is looked at {INSTEAD_OF_WEIGHTS} times without any, then gets all, as with Flagger"
                 );
-                let path = self.analysis_path(if analysis.step_weights.is_some() { "stepWeights" } else { "stepWeight" });
+                let path =
+                    self.analysis_path(if analysis.step_weights.is_some() { "stepWeights" } else { "stepWeight" });
                 let help = "write `iterations` instead";
                 found.add_unless_known(Problem::warning(Rule::Surprise, path, message, help));
                 Some(Way::Iterations(INSTEAD_OF_WEIGHTS))
@@ -141,7 +141,9 @@ impl View<'_> {
 
     fn contradict<T>(&self, field: &str, other: &str, found: &mut Found) -> Option<T> {
         let message = format!("`{field}` and `{other}` exclude each other");
-        let help = format!("leave one of them out: `iterations` tests a canary without traffic, weights give it a share; `{other}` or `{field}`");
+        let help = format!(
+            "leave one of them out: `iterations` tests a canary without traffic, weights give it a share; `{other}` or `{field}`"
+        );
         let problem = Problem::error(Rule::Contradiction, self.analysis_path(field), message, help);
         found.add_unless_known(problem);
         None
@@ -150,7 +152,8 @@ impl View<'_> {
     fn listed(&self, weights: &[i64], found: &mut Found) -> Option<Vec<Bp>> {
         let path = self.analysis_path("stepWeights");
         if weights.is_empty() {
-            let problem = Problem::error(Rule::Missing, &path, "the list is empty", "write rising weights, such as [5, 20, 50]");
+            let problem =
+                Problem::error(Rule::Missing, &path, "the list is empty", "write rising weights, such as [5, 20, 50]");
             found.add_unless_known(problem);
             return None;
         }
@@ -178,13 +181,23 @@ impl View<'_> {
             } else {
                 format!("{step} is not a step between 1 and 100 per cent")
             };
-            let problem = Problem::error(Rule::Value, self.analysis_path("stepWeight"), message, "write a number from 1 to 100, such as 5");
+            let problem = Problem::error(
+                Rule::Value,
+                self.analysis_path("stepWeight"),
+                message,
+                "write a number from 1 to 100, such as 5",
+            );
             found.add_unless_known(problem);
         }
         let max = max.filter(|max| *max != 0).unwrap_or(100);
         if !(1..=100).contains(&max) {
             let message = format!("{max} is not a share of the traffic");
-            let problem = Problem::error(Rule::Value, self.analysis_path("maxWeight"), message, "write a number from 1 to 100, such as 50");
+            let problem = Problem::error(
+                Rule::Value,
+                self.analysis_path("maxWeight"),
+                message,
+                "write a number from 1 to 100, such as 50",
+            );
             found.add_unless_known(problem);
         }
         let (step, max) = (points(step)?, points(max)?);

@@ -115,7 +115,10 @@ impl View<'_> {
         let mut hooks = Vec::new();
         for hook in written {
             let Some(moment) = Moment::ALL.into_iter().find(|moment| moment.word() == hook.kind) else { continue };
-            if !["http://", "https://"].iter().any(|scheme| hook.url.len() > scheme.len() && hook.url.starts_with(scheme)) {
+            if !["http://", "https://"]
+                .iter()
+                .any(|scheme| hook.url.len() > scheme.len() && hook.url.starts_with(scheme))
+            {
                 let message = format!("`{}` cannot be called", cut(&hook.url));
                 let help = "write an address that begins with http:// or https://";
                 found.add_unless_known(Problem::error(Rule::Value, format!("{}.url", hook.path), message, help));
@@ -130,7 +133,12 @@ impl View<'_> {
                     TIMEOUT_MS
                 }
                 Some(Err((message, help))) => {
-                    found.add_unless_known(Problem::error(Rule::Value, format!("{}.timeout", hook.path), message, help));
+                    found.add_unless_known(Problem::error(
+                        Rule::Value,
+                        format!("{}.timeout", hook.path),
+                        message,
+                        help,
+                    ));
                     TIMEOUT_MS
                 }
             };
