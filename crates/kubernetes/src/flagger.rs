@@ -20,7 +20,7 @@ pub use metric_template::{MetricProvider, MetricTemplate};
 pub use service::{Labels, Rewrite, Service, Unmanaged};
 
 use crate::decode::{Fields, Reading};
-use crate::problem::{Problem, Rule};
+use crate::problem::{Found, Problem, Rule};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -49,6 +49,8 @@ pub struct Decoded<T> {
     pub object: T,
     /// Errors and warnings, errors first.
     pub problems: Vec<Problem>,
+    /// The same, to go on with: it knows how many more there are.
+    pub(crate) found: Found,
 }
 
 /// Reads one object of `kind`. `Err` where it is no such object or has no name; all else is told beside the object.
@@ -110,9 +112,10 @@ fn decoded<T>(
 ) -> Result<Decoded<T>, Vec<Problem>> {
     let mut reading = Reading::default();
     let object = decode(value, kind, &mut reading, read);
-    let problems = reading.found.finish();
+    let found = reading.found;
+    let problems = found.clone().finish();
     match object {
-        Some(object) => Ok(Decoded { object, problems }),
+        Some(object) => Ok(Decoded { object, problems, found }),
         None => Err(problems),
     }
 }

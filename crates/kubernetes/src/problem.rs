@@ -110,7 +110,7 @@ pub const MOST: usize = 50;
 
 /// Problems as they are found. It keeps the first [`MOST`] errors and as many warnings, and counts the others, so that
 /// an object with a hundred thousand mistakes does not fill a status or a log.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Found {
     list: Vec<Problem>,
     errors: usize,

@@ -63,6 +63,22 @@ pub struct CanaryStatus {
     pub metrics: Vec<Measured>,
 }
 
+impl CanaryStatus {
+    /// The status that stands in an object, whoever wrote it. What cannot be read is left out: only the times are taken
+    /// over from it.
+    #[must_use]
+    pub fn read(object: &serde_json::Value) -> Option<CanaryStatus> {
+        let mut fields = object.get("status")?.as_object()?.clone();
+        fields.retain(|_, value| !value.is_null());
+        for condition in fields.get_mut("conditions").and_then(|list| list.as_array_mut()).into_iter().flatten() {
+            if let Some(condition) = condition.as_object_mut() {
+                condition.retain(|_, value| !value.is_null());
+            }
+        }
+        serde_json::from_value(fields.into()).ok()
+    }
+}
+
 /// One measurement as people read it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -237,7 +237,7 @@ pub fn provider(canary: &Canary, default: &str) -> Result<Provider, Problem> {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("write one of {}", carried.collect::<Vec<_>>().join(", ")),
             };
-            (Rule::Value, format!("there is no provider called `{shown}`{whose}"), help)
+            (Rule::Value, format!("there is no provider called `{shown}`{}", whose.trim_end_matches(',')), help)
         }
     };
     Err(Problem::error(rule, "spec.provider", message, help))
@@ -271,7 +271,8 @@ pub(crate) fn told(canary: &Canary, provider: Provider) -> Vec<Problem> {
         match row.on(provider) {
             Carried => {}
             NoEffect => {
-                let message = format!("{} has no effect with this provider, as with Flagger", row.what);
+                let alike = if provider == Provider::Serin { "" } else { ", as with Flagger" };
+                let message = format!("{} has no effect with this provider{alike}", row.what);
                 told.push(Problem::warning(Rule::NoEffect, path, message, "leave it out"));
             }
             Refused => {

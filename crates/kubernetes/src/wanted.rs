@@ -153,8 +153,7 @@ pub fn wanted(
     target: &Target,
     defaults: &Defaults,
 ) -> Result<Wanted, Vec<Problem>> {
-    let mut found = Found::default();
-    canary.problems.iter().cloned().for_each(|problem| found.add(problem));
+    let mut found = canary.found.clone();
     let view = View { canary: &canary.object, templates, target, defaults };
     let wanted = view.assemble(&mut found);
     match wanted.filter(|_| !found.has_errors()) {
@@ -190,6 +189,7 @@ impl View<'_> {
         for problem in provider.map(|provider| support::told(canary, provider)).into_iter().flatten() {
             found.add_unless_known(problem);
         }
+        let alerts = self.alerts(found);
         let gates = Gates::of(&hooks);
         let judged = !questions.is_empty() || hooks.iter().any(|hook| hook.moment == Moment::Rollout);
         let way = way?;
@@ -213,12 +213,24 @@ impl View<'_> {
             questions,
             hooks,
             gates,
-            alerts: canary.analysis.as_ref().map(|a| a.alerts.clone()).unwrap_or_default(),
+            alerts,
             suspended: canary.suspend,
             deleting: canary.meta.deleting,
             revert_on_deletion: canary.revert_on_deletion,
             warnings: Vec::new(),
         })
+    }
+
+    fn alerts(&self, found: &mut Found) -> Vec<Alert> {
+        let alerts = self.canary.analysis.as_ref().map(|analysis| analysis.alerts.clone()).unwrap_or_default();
+        let away = |alert: &&Alert| alert.provider.1.as_ref().is_some_and(|ns| *ns != self.canary.meta.namespace);
+        for alert in alerts.iter().filter(away).filter(|_| !self.defaults.cross_namespace) {
+            let message = "the AlertProvider is in another namespace, and canaries may not look there";
+            let path = format!("{}.providerRef.namespace", alert.path);
+            let help = "copy it to the canary's namespace";
+            found.add_unless_known(Problem::error(Rule::Reference, path, message, help));
+        }
+        alerts
     }
 
     /// The path of a field of the analysis, in the spelling that is used.

@@ -173,3 +173,23 @@ fn every_phase_is_written_as_its_word() {
         assert_eq!(serde_json::to_value(phase).unwrap(), phase.word());
     }
 }
+
+#[test]
+fn a_status_of_flagger_s_is_read() {
+    let condition = serde_json::json!({
+        "type": "Promoted", "status": "True", "reason": "Succeeded", "message": "done",
+        "lastUpdateTime": NOON, "lastTransitionTime": null,
+    });
+    let object = serde_json::json!({"status": {
+        "phase": "Succeeded", "failedChecks": 1, "canaryWeight": 0, "iterations": 0, "lastAppliedSpec": "5454669676",
+        "sessionAffinityCookie": "x", "trackedConfigs": null, "lastTransitionTime": NOON, "conditions": [condition],
+    }});
+    let before = CanaryStatus::read(&object).expect("it can be read");
+    assert_eq!((before.phase, before.last_applied_spec.as_str()), (Phase::Succeeded, "5454669676"));
+    let configs = BTreeMap::new();
+    let idle = ended(Outcome::Succeeded, None);
+    let after = status_of(seen(Some(&idle), &configs), Some(&before), LATER);
+    assert_eq!(after.last_transition_time, NOON, "the phase is the same");
+    assert_eq!(CanaryStatus::read(&serde_json::json!({"status": {"phase": ""}})), None);
+    assert_eq!(CanaryStatus::read(&serde_json::json!({})), None);
+}

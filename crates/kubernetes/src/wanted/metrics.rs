@@ -184,6 +184,11 @@ impl View<'_> {
             found.add_unless_known(Problem::error(rule, path, message, help));
             return None;
         }
+        if template.query.is_empty() {
+            let message = format!("the template `{}` has no query", cut(name));
+            found.add_unless_known(Problem::error(Rule::Reference, path, message, "write its `spec.query`"));
+            return None;
+        }
         Some((template, namespace))
     }
 
@@ -275,7 +280,10 @@ fn aggregate(metric: &Metric, found: &mut Found) -> Option<Latency> {
 
 /// A percentage as parts of a million, rounded up: a limit is never made laxer. `None` outside of 0 to 100.
 fn parts(percent: f64) -> Option<Ppm> {
-    (0.0..=100.0).contains(&percent).then(|| Ppm::new((percent * 1e4).ceil() as u32)).flatten()
+    let exact = percent * 1e4;
+    // 99.95 is not exact in binary: what is this near to a whole number was meant as one.
+    let parts = if (exact - exact.round()).abs() < 1e-6 { exact.round() } else { exact.ceil() };
+    (0.0..=100.0).contains(&percent).then(|| Ppm::new(parts as u32)).flatten()
 }
 
 /// The limits of a metric. `thresholdRange` counts before the old `threshold`, which is the least of a success rate and
@@ -294,7 +302,7 @@ fn limits(metric: &Metric, named: Option<BuiltIn>, found: &mut Found) -> Option<
         (None, Some(threshold)) => Limits { min: None, max: Some(threshold) },
         (None, None) if named.is_some() => {
             let help = if rate { "write `thresholdRange: {min: 99}`" } else { "write `thresholdRange: {max: 500}`" };
-            say(Problem::error(Rule::Missing, path("thresholdRange"), "nothing says which values are good", help));
+            say(Problem::error(Rule::Missing, &metric.path, "nothing says which values are good", help));
             return None;
         }
         (None, None) => {
@@ -321,4 +329,19 @@ fn limits(metric: &Metric, named: Option<BuiltIn>, found: &mut Found) -> Option<
         Limits { .. } => {}
     }
     Some(limits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentage_is_exact_or_stricter() {
+        for hundredths in 0..=10_000_u32 {
+            let percent: f64 = format!("{}.{:02}", hundredths / 100, hundredths % 100).parse().expect("a number");
+            assert_eq!(parts(percent).map(Ppm::get), Some(hundredths * 100), "{percent}");
+        }
+        assert_eq!(parts(99.999_99).map(Ppm::get), Some(1_000_000), "what is finer is rounded up");
+        assert_eq!((parts(100.1), parts(-0.1), parts(f64::NAN)), (None, None, None));
+    }
 }

@@ -141,9 +141,7 @@ impl View<'_> {
 
     fn contradict<T>(&self, field: &str, other: &str, found: &mut Found) -> Option<T> {
         let message = format!("`{field}` and `{other}` exclude each other");
-        let help = format!(
-            "leave one of them out: `iterations` tests a canary without traffic, weights give it a share; `{other}` or `{field}`"
-        );
+        let help = "leave one of them out: `iterations` test a canary without traffic, weights give it a share";
         let problem = Problem::error(Rule::Contradiction, self.analysis_path(field), message, help);
         found.add_unless_known(problem);
         None
@@ -200,7 +198,7 @@ impl View<'_> {
             );
             found.add_unless_known(problem);
         }
-        let (step, max) = (points(step)?, points(max)?);
+        let (step, max) = (points(step).filter(|step| *step > 0)?, points(max).filter(|max| *max > 0)?);
         Some(rising(step, step, max))
     }
 

@@ -104,6 +104,18 @@ fn an_answer_is_held_against_both_limits() {
 }
 
 #[test]
+fn other_namespaces_are_out_of_reach_where_the_operator_says_so() {
+    let metric = json!([{"name": "a", "threshold": 1, "templateRef": {"name": "t", "namespace": "other"}}]);
+    let alert = json!([{"name": "a", "providerRef": {"name": "s", "namespace": "other"}}]);
+    let spec = serin(json!({"stepWeight": 50, "metrics": metric, "alerts": alert}));
+    let defaults = Defaults { cross_namespace: false, ..Defaults::default() };
+    let told = wanted(&canary("podinfo", spec), &Templates::new(), &Target::default(), &defaults).expect_err("refused");
+    let paths: Vec<&str> = told.iter().map(|problem| problem.path.as_str()).collect();
+    let at = |part: &str| format!("spec.analysis.{part}.namespace");
+    assert_eq!(paths, [at("metrics[0].templateRef"), at("alerts[0].providerRef")]);
+}
+
+#[test]
 fn two_canaries_do_not_share_a_workload() {
     let named = |name: &str, target: &str| {
         let mut spec = spec(json!({"iterations": 1}));
