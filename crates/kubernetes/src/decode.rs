@@ -71,13 +71,8 @@ impl<'a, 'r> Fields<'a, 'r> {
     }
 
     pub(crate) fn text(&mut self, key: &'static str) -> Option<String> {
-        match self.get(key)? {
-            Value::String(text) => Some(text.clone()),
-            other => {
-                self.wrong_kind(key, other, "write a text; in quotes if it looks like a number");
-                None
-            }
-        }
+        let help = "write a text; in quotes if it looks like a number";
+        self.of_kind(key, Value::as_str, help).map(str::to_owned)
     }
 
     /// A text that must be there and say something.
@@ -95,13 +90,7 @@ impl<'a, 'r> Fields<'a, 'r> {
     }
 
     pub(crate) fn truth(&mut self, key: &'static str) -> Option<bool> {
-        match self.get(key)? {
-            Value::Bool(truth) => Some(*truth),
-            other => {
-                self.wrong_kind(key, other, "write true or false, without quotes");
-                None
-            }
-        }
+        self.of_kind(key, Value::as_bool, "write true or false, without quotes")
     }
 
     /// A whole number. Flagger's schema calls these fields `number`, so that a half comes through the API server.
@@ -150,9 +139,9 @@ impl<'a, 'r> Fields<'a, 'r> {
         let Some(list) = self.list(key) else { return Vec::new() };
         let mut texts = Vec::with_capacity(list.len());
         for (i, value) in list.iter().enumerate() {
-            match value {
-                Value::String(text) => texts.push(text.clone()),
-                other => self.wrong_kind(&format!("{key}[{i}]"), other, "write a text"),
+            match value.as_str() {
+                Some(text) => texts.push(text.to_owned()),
+                None => self.wrong_kind(&format!("{key}[{i}]"), value, "write a text"),
             }
         }
         texts
@@ -162,11 +151,11 @@ impl<'a, 'r> Fields<'a, 'r> {
     pub(crate) fn texts_by_name(&mut self, key: &'static str) -> BTreeMap<String, String> {
         let mut texts = BTreeMap::new();
         for (name, value) in self.map(key).into_iter().flatten() {
-            match value {
-                Value::String(text) => {
-                    texts.insert(name.clone(), text.clone());
+            match value.as_str() {
+                Some(text) => {
+                    texts.insert(name.clone(), text.to_owned());
                 }
-                other => self.wrong_kind(&format!("{key}.{name}"), other, "write a text; in quotes if it is a number"),
+                None => self.wrong_kind(&format!("{key}.{name}"), value, "write a text; in quotes if it is a number"),
             }
         }
         texts
@@ -203,17 +192,17 @@ impl<'a, 'r> Fields<'a, 'r> {
 
     /// A number or a name, as a port of a container is.
     pub(crate) fn number_or_name(&mut self, key: &'static str) -> Option<String> {
-        match self.get(key)? {
-            Value::String(text) if !text.is_empty() => Some(text.clone()),
-            Value::String(_) => None,
-            other => match whole(other) {
-                Ok(0) => None, // what an unset number of Kubernetes' own kind is written as
-                Ok(number) => Some(number.to_string()),
-                Err(_) => {
-                    self.wrong_kind(key, other, "write the number or the name of a port");
-                    None
-                }
-            },
+        let value = self.get(key)?;
+        if let Some(text) = value.as_str() {
+            return Some(text.to_owned()).filter(|text| !text.is_empty());
+        }
+        match whole(value) {
+            Ok(0) => None, // what an unset number of Kubernetes' own kind is written as
+            Ok(number) => Some(number.to_string()),
+            Err(_) => {
+                self.wrong_kind(key, value, "write the number or the name of a port");
+                None
+            }
         }
     }
 
@@ -249,30 +238,29 @@ impl<'a, 'r> Fields<'a, 'r> {
     }
 
     fn map(&mut self, key: &'static str) -> Option<&'a Map<String, Value>> {
-        match self.get(key)? {
-            Value::Object(map) => Some(map),
-            other => {
-                self.wrong_kind(key, other, "write an object");
-                None
-            }
-        }
+        self.of_kind(key, Value::as_object, "write an object")
     }
 
     fn list(&mut self, key: &'static str) -> Option<&'a Vec<Value>> {
-        match self.get(key)? {
-            Value::Array(list) if list.len() > MOST_ENTRIES => {
-                let message = format!("{} entries are too many", list.len());
-                let help = format!("write at most {MOST_ENTRIES}");
-                let problem = Problem::error(Rule::Value, self.at(key), message, help);
-                self.add(problem);
-                None
-            }
-            Value::Array(list) => Some(list),
-            other => {
-                self.wrong_kind(key, other, "write a list");
-                None
-            }
+        let list = self.of_kind(key, Value::as_array, "write a list")?;
+        if list.len() > MOST_ENTRIES {
+            let message = format!("{} entries are too many", list.len());
+            let help = format!("write at most {MOST_ENTRIES}");
+            let problem = Problem::error(Rule::Value, self.at(key), message, help);
+            self.add(problem);
+            return None;
         }
+        Some(list)
+    }
+
+    /// The value as `cast` takes it; one of another kind is told.
+    fn of_kind<T>(&mut self, key: &'static str, cast: fn(&'a Value) -> Option<T>, help: &str) -> Option<T> {
+        let value = self.get(key)?;
+        let cast = cast(value);
+        if cast.is_none() {
+            self.wrong_kind(key, value, help);
+        }
+        cast
     }
 
     /// A field that others may write and that is none of ours.

@@ -161,7 +161,9 @@ fn garble(value: &mut Value, dice: &mut Dice) {
             }
             *text = chars.into_iter().collect();
         }
-        _ => *value = odd(dice),
+        Value::Object(_) | Value::Array(_) | Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {
+            *value = odd(dice);
+        }
     }
 }
 

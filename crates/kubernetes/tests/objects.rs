@@ -115,8 +115,8 @@ fn has(value: &Value, path: &str) -> bool {
     let (key, each) = key.strip_suffix("[]").map_or((key, false), |key| (key, true));
     let Some(inner) = value.get(key) else { return false };
     let go = |inner: &Value| if rest.is_empty() { true } else { has(inner, rest) };
-    match inner {
-        Value::Array(list) if each => list.iter().any(go),
-        inner => go(inner),
+    match inner.as_array().filter(|_| each) {
+        Some(list) => list.iter().any(go),
+        None => go(inner),
     }
 }

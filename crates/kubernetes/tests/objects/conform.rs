@@ -100,9 +100,7 @@ fn fields(schema: &Value, map: &Map<String, Value>, path: &str, out: &mut Vec<St
             check(schema, value, &inner, out);
         } else if let Some(schema) = schema.get("additionalProperties") {
             check(schema, value, &inner, out);
-        } else if schema["x-kubernetes-preserve-unknown-fields"] != true && path != "" && path != ".metadata" {
-            out.push(format!("{inner}: would be dropped"));
-        } else if path.is_empty() {
+        } else if schema["x-kubernetes-preserve-unknown-fields"] != true && path != ".metadata" {
             out.push(format!("{inner}: would be dropped"));
         }
     }
@@ -130,6 +128,9 @@ fn structural(schema: &Value, path: &str, out: &mut Vec<String>) {
         if rule["rule"].as_str().is_none_or(str::is_empty) || rule["message"].as_str().is_none_or(str::is_empty) {
             out.push(format!("{path}: a rule without a message"));
         }
+        for field in strangers(schema, rule["rule"].as_str().unwrap_or_default()) {
+            out.push(format!("{path}: a rule names `{field}`, which there is not"));
+        }
         if schema["type"] == "string" && !has("maxLength") {
             out.push(format!("{path}: a rule on a text of any length"));
         }
@@ -150,4 +151,32 @@ fn structural(schema: &Value, path: &str, out: &mut Vec<String>) {
             structural(inner, &format!("{path}{mark}"), out);
         }
     }
+}
+
+/// Every `self.a.b` of a rule that leads nowhere in its schema. What is called, such as `self.matches(…)`, is no field.
+fn strangers(schema: &Value, rule: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    for (at, _) in rule.match_indices("self.") {
+        let path: String = rule[at..].chars().take_while(|c| c.is_alphanumeric() || *c == '.').collect();
+        let called = rule[at + path.len()..].starts_with('(');
+        let mut fields: Vec<&str> = path.split('.').skip(1).collect();
+        if called {
+            fields.pop();
+        }
+        if fields.first() == Some(&"metadata") {
+            continue; // its name is there for rules at the root, whatever the schema says
+        }
+        let found = fields.iter().try_fold(schema, |inner, field| inner["properties"].get(*field));
+        if found.is_none() {
+            out.push(path);
+        }
+    }
+    out
+}
+
+#[test]
+fn a_rule_about_a_field_that_there_is_not_is_found() {
+    let schema = serde_json::json!({"properties": {"a": {"properties": {"b": {"type": "integer"}}}}});
+    assert_eq!(strangers(&schema, "has(self.a) && self.a.b > 0 && self.a.b.startsWith('x')"), Vec::<String>::new());
+    assert_eq!(strangers(&schema, "has(self.c) || self.a.d > 0"), ["self.c", "self.a.d"]);
 }

@@ -41,13 +41,13 @@ fn document(text: &str, path: &Path) -> Document {
     let value = serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{}: {error}\n{text}", path.display()));
     let (mut target, mut defaults) = (Target::default(), Defaults::default());
     for (key, word) in words(text, "# target: ") {
-        let number = Some(word.parse().expect("a number"));
+        let number: u32 = word.parse().expect("a number");
         match key {
-            "replicas" => target.replicas = number,
-            "primary" => target.primary = number,
-            "autoscaler" => target.autoscaler_min = number,
-            "nodes" => target.nodes = number,
-            "minReady" => target.min_ready_seconds = number.unwrap_or_default(),
+            "replicas" => target.replicas = Some(number),
+            "primary" => target.primary = Some(number),
+            "autoscaler" => target.autoscaler_min = Some(number),
+            "nodes" => target.nodes = Some(number),
+            "minReady" => target.min_ready_seconds = number,
             other => panic!("a target has no {other}"),
         }
     }
