@@ -203,7 +203,7 @@ fn garbled_examples_are_taken_or_refused() {
             .collect();
         for document in &all {
             let sound = document.kind() == Canary::KIND && hold(&document.value, document, &templates);
-            for _ in 0..if sound { 1_000 } else { 100 } {
+            for _ in 0..if sound { 500 } else { 50 } {
                 let mut value = document.value.clone();
                 for _ in 0..=dice.roll(2) {
                     garble(&mut value, &mut dice);

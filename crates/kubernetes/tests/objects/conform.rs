@@ -157,7 +157,7 @@ fn structural(schema: &Value, path: &str, out: &mut Vec<String>) {
 fn strangers(schema: &Value, rule: &str) -> Vec<String> {
     let mut out = Vec::new();
     for (at, _) in rule.match_indices("self.") {
-        let path: String = rule[at..].chars().take_while(|c| c.is_alphanumeric() || *c == '.').collect();
+        let path: String = rule[at..].chars().take_while(|c| c.is_alphanumeric() || matches!(c, '.' | '_')).collect();
         let called = rule[at + path.len()..].starts_with('(');
         let mut fields: Vec<&str> = path.split('.').skip(1).collect();
         if called {
