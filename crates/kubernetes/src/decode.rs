@@ -271,12 +271,15 @@ impl<'a, 'r> Fields<'a, 'r> {
     /// Tells every field that nobody asked for. Flagger's language grows, so it is a warning.
     pub(crate) fn finish(self) {
         for key in self.map.keys().filter(|key| !self.known.contains(&key.as_str())) {
-            let help = match nearest(key, self.known.iter().copied()) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => "leave it out: it does nothing".to_owned(),
-            };
-            let message = format!("there is no field `{}`", cut(key));
-            self.reading.found.add(Problem::warning(Rule::Unknown, self.at(cut(key)), message, help));
+            let path = self.at(cut(key));
+            self.reading.found.warn(|| {
+                let help = match nearest(key, self.known.iter().copied()) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => "leave it out: it does nothing".to_owned(),
+                };
+                let message = format!("there is no field `{}`", cut(key));
+                Problem::warning(Rule::Unknown, path, message, help)
+            });
         }
     }
 }

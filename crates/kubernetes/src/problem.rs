@@ -118,6 +118,15 @@ pub(crate) struct Found {
 }
 
 impl Found {
+    /// Adds a warning, which is only made where there is still room for it.
+    pub(crate) fn warn(&mut self, make: impl FnOnce() -> Problem) {
+        if self.warnings < MOST {
+            self.add(make());
+        } else {
+            self.warnings += 1;
+        }
+    }
+
     pub(crate) fn add(&mut self, problem: Problem) {
         let count = if problem.is_error() { &mut self.errors } else { &mut self.warnings };
         *count += 1;
