@@ -135,6 +135,24 @@ pub struct Wanted {
     pub warnings: Vec<Problem>,
 }
 
+impl Wanted {
+    /// The hooks that must agree before a step of the plan is left, in the order in which they are written. Its
+    /// acceptance asks for an approval exactly where there are some.
+    #[must_use]
+    pub fn gates_after(&self, step: u16) -> Vec<&Hook> {
+        let step = usize::from(step);
+        let (rises, last) = match &self.way {
+            Way::Weights(weights) => (step < weights.len(), step + 1 == weights.len()),
+            Way::Iterations(_) => (false, step == 0),
+            Way::Skipped => (false, false),
+        };
+        let stands = |i: &usize| {
+            (rises && self.gates.traffic_increase.contains(i)) || (last && self.gates.promotion.contains(i))
+        };
+        (0..self.hooks.len()).filter(stands).map(|i| &self.hooks[i]).collect()
+    }
+}
+
 /// What everything below looks at.
 pub(crate) struct View<'a> {
     canary: &'a Canary,

@@ -9,7 +9,7 @@
 //! | `Reconciling` | as `Progressing`; only there while True, as `kstatus` wants it | | |
 //! | `Stalled` | failed, halted or refused: it does not go on without somebody; only there while True | | |
 //!
-//! Reasons: Flagger's phase, or one of `InvalidSpec`, `Suspended`, `StableNotReady`, `CopyNotReady`, `Parked`, `Paused`,
+//! Reasons: Flagger's phase, or one of `InvalidSpec`, `Suspended`, `StableNotReady`, `Parked`, `Paused`,
 //! `WaitingForApproval`.
 use super::{CanaryStatus, Phase, Seen};
 use crate::problem::Problem;

@@ -7,7 +7,8 @@
 //! | Idle | the last rollout succeeded | Succeeded |
 //! | Idle | it failed, or a person gave it up | Failed |
 //! | Idle | it gave way to another revision | Progressing |
-//! | Idle, another revision is there | `confirm-rollout` does not agree | Waiting |
+//! | Idle | another revision was seen than was promoted | Progressing |
+//! | Idle, another revision was seen | `confirm-rollout` does not agree | Waiting |
 //! | Step | `confirm-promotion` does not agree | WaitingPromotion |
 //! | Step | anything else, at 100 % too | Progressing |
 //! | Settling | the window, or the copy home and the way there | Promoting |
@@ -98,7 +99,7 @@ pub fn phase(seen: &Seen<'_>) -> Phase {
     let Some(status) = seen.status else { return Phase::Initializing };
     match status.phase {
         Core::Idle if seen.gate == Some(Moment::ConfirmRollout) => Phase::Waiting,
-        Core::Idle => at_rest(status),
+        Core::Idle => at_rest(status, seen.applied != seen.promoted),
         Core::Step(_) if seen.gate == Some(Moment::ConfirmPromotion) => Phase::WaitingPromotion,
         Core::Step(_) | Core::Halted { from: Interrupted::Step { .. } } => Phase::Progressing,
         Core::Settling { leg: Leg::Window | Leg::Home, .. } => Phase::Promoting,
@@ -109,14 +110,18 @@ pub fn phase(seen: &Seen<'_>) -> Phase {
     }
 }
 
-fn at_rest(status: &Status) -> Phase {
+/// A revision that was only `seen` is about to be rolled out: nobody shall take the end of the rollout before it for its
+/// end. Of one that failed it cannot be said, as that one was seen and not promoted either.
+fn at_rest(status: &Status, seen: bool) -> Phase {
     match status.last {
         Some(last) => match (last.outcome, last.why) {
+            (Outcome::Succeeded, _) if seen => Phase::Progressing,
             (Outcome::Succeeded, _) => Phase::Succeeded,
             (Outcome::Aborted, Some(Why::Superseded)) => Phase::Progressing,
             (Outcome::Failed | Outcome::Aborted, _) => Phase::Failed,
         },
-        None if status.proven[status.good] => Phase::Initialized,
-        None => Phase::Initializing,
+        None if !status.proven[status.good] => Phase::Initializing,
+        None if seen => Phase::Progressing,
+        None => Phase::Initialized,
     }
 }

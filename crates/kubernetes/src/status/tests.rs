@@ -25,8 +25,8 @@ fn seen<'a>(status: Option<&'a Status>, configs: &'a BTreeMap<String, String>) -
         weight: 0,
         failed: 0,
         iterations: 0,
-        applied: "new",
-        promoted: "old",
+        applied: "good",
+        promoted: "good",
         configs,
         refused: &[],
         suspended: false,
@@ -122,6 +122,16 @@ fn a_new_spec_is_not_promoted_yet() {
     let after = status_of(Seen { generation: Some(8), ..seen(Some(&step), &configs) }, Some(&before), LATER);
     assert_eq!(truth(&after, "Promoted"), Some((Truth::Unknown, "Progressing".to_owned())));
     assert_eq!(after.observed_generation, Some(8));
+}
+
+#[test]
+fn a_revision_that_was_just_seen_is_not_promoted() {
+    let configs = BTreeMap::new();
+    let idle = ended(Outcome::Succeeded, None);
+    let out = status_of(Seen { applied: "new", ..seen(Some(&idle), &configs) }, None, NOON);
+    assert_eq!(truth(&out, "Promoted"), Some((Truth::Unknown, "Progressing".to_owned())));
+    let failed = ended(Outcome::Failed, Some(Why::Verdict));
+    assert_eq!(phase(&Seen { applied: "bad", ..seen(Some(&failed), &configs) }), Phase::Failed, "that one failed");
 }
 
 #[test]

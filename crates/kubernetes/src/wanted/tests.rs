@@ -85,11 +85,19 @@ fn gates_end_the_steps_before_them() {
     let manual = |kind: &str| {
         let hooks = json!([{"type": kind, "name": "gate", "url": "http://gate/"}]);
         let wanted = want(serin(json!({"stepWeights": [10, 50], "webhooks": hooks})), Target::default()).unwrap();
-        wanted.plan.steps.iter().map(|step| step.accept.manual).collect::<Vec<_>>()
+        let steps = 0..u16::try_from(wanted.plan.steps.len()).unwrap();
+        let asked: Vec<bool> = steps.map(|step| !wanted.gates_after(step).is_empty()).collect();
+        let manual: Vec<bool> = wanted.plan.steps.iter().map(|step| step.accept.manual).collect();
+        assert_eq!(asked, manual, "{kind}: an approval is asked for where somebody gives it");
+        manual
     };
     assert_eq!(manual("confirm-traffic-increase"), [true, true, false]);
     assert_eq!(manual("confirm-promotion"), [false, true, false]);
     assert_eq!(manual("confirm-rollout"), [false, false, false]);
+    let hooks = json!([{"type": "confirm-promotion", "name": "gate", "url": "http://gate/"}]);
+    let wanted = want(spec(json!({"iterations": 3, "webhooks": hooks})), Target::default()).unwrap();
+    assert_eq!(wanted.plan.steps.iter().map(|step| step.accept.manual).collect::<Vec<_>>(), [true, false]);
+    assert_eq!((wanted.gates_after(0).len(), wanted.gates_after(1).len()), (1, 0));
 }
 
 #[test]

@@ -119,6 +119,12 @@ fn show(w: &Wanted, out: &mut String) {
         );
     }
     w.questions.iter().for_each(|question| show_question(question, out));
+    show_others(w, out);
+    problems(&w.warnings, out);
+}
+
+/// Who is asked and told.
+fn show_others(w: &Wanted, out: &mut String) {
     for (i, hook) in w.hooks.iter().enumerate() {
         let _ = writeln!(
             out,
@@ -126,7 +132,7 @@ fn show(w: &Wanted, out: &mut String) {
             hook.moment.word(),
             hook.name,
             hook.url,
-            text(hook.timeout_ms),
+            duration::text(hook.timeout_ms),
             hook.retries,
             hook.mute_alert,
             hook.insecure,
@@ -144,7 +150,6 @@ fn show(w: &Wanted, out: &mut String) {
     for alert in &w.alerts {
         let _ = writeln!(out, "  alert {} from {} by {:?}", alert.name, alert.severity, alert.provider);
     }
-    problems(&w.warnings, out);
 }
 
 fn show_question(question: &Question, out: &mut String) {
