@@ -1,9 +1,10 @@
 //! `--fault NAME[=VALUE][@TIME]`: what goes wrong in a simulated release, as people write it.
 
 use serin_analysis::Ppm;
+use serin_near::nearest;
 use serin_sim::play::{Fault, Strike, Track};
 
-use crate::config::{nearest, quantity::Time};
+use crate::config::quantity::Time;
 
 /// A fault's name, its full form, and what it does.
 type Known = (&'static str, &'static str, &'static str);

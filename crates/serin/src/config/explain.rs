@@ -1,10 +1,10 @@
 //! The YAML reader's errors in words for a newcomer: which key, what is wrong, what to write instead.
 
 use serde_saphyr::Error;
+use serin_near::nearest;
 
 use super::{
     marks::{Marks, byte_at},
-    near::nearest,
     problem::{Problem, word_at},
 };
 

@@ -4,11 +4,11 @@
 
 mod release;
 
+use serin_near::nearest;
 use std::path::Path;
 
 use super::{
     file::File,
-    near::nearest,
     placeholders::{CONFIG, KNOWN, placeholders},
     problem::Problem,
     quantity::Time,

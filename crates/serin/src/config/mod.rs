@@ -9,7 +9,6 @@ mod explain;
 pub mod file;
 mod lint;
 mod marks;
-mod near;
 mod overrides;
 mod placeholders;
 pub mod problem;
@@ -28,7 +27,6 @@ use garde::Validate;
 pub use self::{
     diff::diff,
     file::File,
-    near::nearest,
     overrides::Overrides,
     problem::{Level, Look, Problem, Problems},
     revision::RevisionContent,

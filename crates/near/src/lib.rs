@@ -1,11 +1,16 @@
-//! "Did you mean …": the nearest of the words that would have been right.
+//! "Did you mean …": the nearest of the words that would have been right. Whoever reads what people write uses it; it does
+//! nothing else, and depends on nothing.
+#![forbid(unsafe_code)]
 
 /// The word of `known` that is nearest to `word`, when it is near enough that it may have been meant.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     let allowed = (word.chars().count() / 3).max(1);
-    let best =
-        known.into_iter().map(|k| (distance(&plain(&word), &plain(&k.to_lowercase())), k)).min_by_key(|(d, _)| *d)?;
+    let word = plain(&word);
+    // A word that differs in length by more than that is farther away, and may be as long as somebody makes it.
+    let near = |k: &str| k.chars().count().abs_diff(word.chars().count()) <= allowed;
+    let known = known.into_iter().map(|k| (plain(&k.to_lowercase()), k)).filter(|(plain, _)| near(plain));
+    let best = known.map(|(plain, k)| (distance(&word, &plain), k)).min_by_key(|(d, _)| *d)?;
     (best.0 <= allowed).then_some(best.1)
 }
 
