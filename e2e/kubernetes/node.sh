@@ -1,9 +1,9 @@
 #!/bin/sh
 # The first process of a node, in namespaces of its own (mounts, network, processes): whatever is mounted, added or
 # started here is gone when it ends, and none of it was ever seen outside.
-# usage: node.sh DIR      DIR is the cluster's directory; inside of the node it is /run/serin
+# usage: node.sh serin-node DIR      the word is there to be found by; DIR is the cluster's, and /run/serin in the node
 set -eu
-dir=$1
+dir=$2
 cd "$dir"
 
 # runc refuses a mix of both cgroup hierarchies: where they are mounted together, the unified one is hidden here.
@@ -18,10 +18,13 @@ mount -t tmpfs -o mode=0755 tmpfs /var/lib
 mount -t tmpfs -o mode=0755 tmpfs /var/log
 cd /run/serin
 
-# kubelet sets some of the kernel's switches, which are the whole machine's: here they can only be read.
-for part in kernel vm; do
-    mount --bind "/proc/sys/$part" "/proc/sys/$part"
-    mount -o remount,bind,ro "/proc/sys/$part"
+# kubelet sets some of the kernel's switches, which are the whole machine's: here it sets copies of them.
+for switch in vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops kernel/keys/root_maxkeys \
+    kernel/keys/root_maxbytes; do
+    copy=/run/switches/$switch
+    mkdir -p "${copy%/*}"
+    cat "/proc/sys/$switch" >"$copy"
+    mount --bind "$copy" "/proc/sys/$switch"
 done
 
 ip link set lo up

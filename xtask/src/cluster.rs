@@ -320,6 +320,19 @@ impl Drop for Cluster {
     }
 }
 
+/// Builds what [`Cluster::for_run`] would, so that what follows is not the time of a build.
+///
+/// # Errors
+/// [`Stop::Skip`] where this machine cannot have a cluster; a failure when a build fails.
+pub fn prepare(run: &mut Run) -> Result<(), Stop> {
+    let set = std::env::var_os("KUBECONFIG").is_some_and(|path| !path.is_empty());
+    if set || verb::is_up(&Place::new(&run.root().join(verb::DEFAULT))?) {
+        return Ok(());
+    }
+    verb::must_be_able()?;
+    kubernetes::build(run).map(|_| ())
+}
+
 /// Ends the cluster of a run whose process is gone; for the guard.
 pub fn end_of(directory: &Path) {
     let ended = Place::new(directory).map_err(Stop::from).and_then(|place| down::down(&place));

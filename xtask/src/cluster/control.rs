@@ -90,14 +90,15 @@ pub fn envoy(node: &Node) -> Result<Child, Stop> {
     )
 }
 
-/// Prometheus.
-pub fn prometheus(node: &Node, net: Net) -> Result<Child, Stop> {
+/// Prometheus, and what tells it which pods to ask.
+pub fn prometheus(node: &Node, net: Net) -> Result<Vec<Child>, Stop> {
     let words = format!(
         "--config.file=conf/prometheus.yaml --storage.tsdb.path=prometheus --log.level=warn \
          --web.listen-address={}:{PROMETHEUS_PORT}",
         net.node()
     );
-    start(node, "prometheus", &words)
+    let targets = start(node, "targets", "conf/prometheus.kubeconfig 127.0.0.1:18010")?;
+    Ok(vec![targets, start(node, "prometheus", &words)?])
 }
 
 fn start(node: &Node, part: &str, words: &str) -> Result<Child, Stop> {

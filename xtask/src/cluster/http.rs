@@ -24,25 +24,37 @@ pub fn get(address: SocketAddr, path: &str) -> Result<Answer, Stop> {
     exchange(address, "GET", path, "")
 }
 
+/// One GET of a host that is served at this address.
+///
+/// # Errors
+/// When nothing, or something that is no HTTP, comes back.
+pub fn of_host(address: SocketAddr, host: &str, path: &str) -> Result<Answer, Stop> {
+    // HTTP/1.1, since a Gateway serves no older one.
+    ask(address, &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"))
+}
+
 /// One request with this body. It is HTTP/1.0, so that the answer's body ends with the connection and is not chunked.
 ///
 /// # Errors
 /// When nothing, or something that is no HTTP, comes back.
 pub fn exchange(address: SocketAddr, method: &str, path: &str, body: &str) -> Result<Answer, Stop> {
+    let length = body.len();
+    ask(address, &format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: {length}\r\n\r\n{body}"))
+}
+
+fn ask(address: SocketAddr, request: &str) -> Result<Answer, Stop> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let length = body.len();
-    let head = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: {length}\r\n\r\n{body}");
-    stream.write_all(head.as_bytes())?;
+    stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     let text = String::from_utf8_lossy(&answer);
     let Some((head, body)) = text.split_once("\r\n\r\n") else {
-        return fail(format!("{address} answered {method} {path} with {text:?}"));
+        return fail(format!("{address} answered {text:?}"));
     };
     match head.split(' ').nth(1).and_then(|status| status.parse().ok()) {
         Some(status) => Ok(Answer { status, body: body.to_owned() }),
-        None => fail(format!("{address} answered {method} {path} with {head:?}")),
+        None => fail(format!("{address} answered {head:?}")),
     }
 }
 

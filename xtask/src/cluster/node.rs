@@ -61,7 +61,7 @@ impl Node {
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["--target", &self.first.to_string(), "--mount", "--net", "--pid"]);
-        command.arg(format!("--wd={INSIDE}")).args(["--", program]);
+        command.args(["--wd", "--", program]);
         command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin").env_remove("KUBECONFIG");
         command
     }

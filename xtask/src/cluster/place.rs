@@ -30,12 +30,6 @@ impl Place {
         self.0.join("cluster.json")
     }
 
-    /// Held by whoever starts or ends this cluster. It lies beside the directory's content, which may go.
-    pub fn lock(&self) -> PathBuf {
-        let name = self.0.file_name().unwrap_or_default().to_string_lossy();
-        self.0.with_file_name(format!(".{name}.lock"))
-    }
-
     /// The API server's audit log.
     pub fn audit(&self) -> PathBuf {
         self.0.join("log/audit.log")
@@ -59,17 +53,5 @@ impl Place {
     /// A program.
     pub fn bin(&self, name: &str) -> PathBuf {
         self.0.join("bin").join(name)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_lock_outlives_the_directory() {
-        let place = Place::new(Path::new("/a b/cluster")).expect("a name");
-        assert_eq!(place.lock(), Path::new("/a b/.cluster.lock"));
-        assert!(!place.lock().starts_with(place.directory()));
     }
 }

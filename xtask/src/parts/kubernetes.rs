@@ -41,6 +41,8 @@ pub struct Parts {
     pub hyperkube: PathBuf,
     /// CoreDNS.
     pub dns: PathBuf,
+    /// What tells Prometheus which pods to ask.
+    pub targets: PathBuf,
     /// The program that holds namespaces.
     pub pause: PathBuf,
     /// The Gateway's controller.
@@ -79,6 +81,7 @@ pub fn build(run: &mut Run) -> Result<Parts, Stop> {
         let ours = |name, package, set, sources| Program { module: OURS, package, name, set, sources };
         let hyperkube = golang::build(run, &ours("hyperkube", "./hyperkube", &set, &["hyperkube/main.go"]))?;
         let dns = golang::build(run, &ours("dns", "./dns", "", &["dns/main.go"]))?;
+        let targets = golang::build(run, &ours("targets", "./targets", "", &["targets/main.go"]))?;
         let pause = golang::build(run, &ours("pause", "./pause", "", &["pause/main.go"]))?;
         let contour = Program {
             module: CONTOUR,
@@ -105,6 +108,7 @@ pub fn build(run: &mut Run) -> Result<Parts, Stop> {
         Ok(Parts {
             hyperkube,
             dns,
+            targets,
             pause,
             contour: golang::build(run, &contour)?,
             envoy: envoy::fetch(run)?,
