@@ -51,19 +51,23 @@ pub fn show(run: &mut Run, cluster: &Cluster, namespace: &str) -> Result<(), Sto
 
 /// The pods' own counters, and their rate, by the labels that tell namespace and pod.
 fn metrics(run: &mut Run, cluster: &Cluster, namespace: &str, sent: f64) -> Result<(), Stop> {
-    let all = format!("sum(http_requests_total{{namespace=\"{namespace}\",pod=~\"podinfo-.+\"}})");
-    let counted = cluster.until("that Prometheus counts all requests", PATIENCE, || match cluster.query(&all)? {
-        Some(counted) if counted >= sent => Ok(counted),
-        other => fail(format!("it counts {other:?} of {sent}")),
-    })?;
-    let rate = format!("sum(rate(http_requests_total{{namespace=\"{namespace}\",pod=~\"podinfo-.+\"}}[1m]))");
-    let rate = cluster.query(&rate)?.filter(|rate| *rate > 0.0);
-    let envoy = cluster.query(&format!("sum(envoy_cluster_upstream_rq{{envoy_cluster_name=~\"{namespace}/.+\"}})"))?;
+    let pods = format!("http_requests_total{{namespace=\"{namespace}\",pod=~\"podinfo-.+\"}}");
+    let whole = |what: &str, query: &str| {
+        cluster.until(what, PATIENCE, || match cluster.query(query)? {
+            Some(counted) if counted >= sent => Ok(counted),
+            other => fail(format!("it counts {other:?} of {sent}")),
+        })
+    };
+    let counted = whole("that Prometheus has the requests of the pods", &format!("sum({pods})"))?;
+    let envoy = format!("sum(envoy_cluster_upstream_rq{{envoy_cluster_name=~\"{namespace}_.+\"}})");
+    whole("that Prometheus has the requests of Envoy", &envoy)?;
     run.fact("counted", counted);
-    run.fact("rate", (rate.unwrap_or_default() * 10.0).round() / 10.0);
-    match (rate, envoy) {
-        (Some(_), Some(envoy)) if envoy >= sent => Ok(()),
-        (rate, envoy) => fail(format!("Prometheus: rate of the pods {rate:?}, requests of Envoy {envoy:?} of {sent}")),
+    match cluster.query(&format!("sum(rate({pods}[1m]))"))? {
+        Some(rate) if rate > 0.0 => {
+            run.fact("rate", (rate * 10.0).round() / 10.0);
+            Ok(())
+        }
+        other => fail(format!("Prometheus has no rate of requests of the pods: {other:?}")),
     }
 }
 
