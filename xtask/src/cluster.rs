@@ -33,8 +33,8 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-pub use verb::{down, status, up};
 pub use smoke::perform as smoke;
+pub use verb::{down, status, up};
 
 /// A cluster that is up.
 #[derive(Debug)]
@@ -179,12 +179,7 @@ impl Cluster {
     ///
     /// # Errors
     /// The last answer, when the time is over.
-    pub fn until<T>(
-        &self,
-        what: &str,
-        most: Duration,
-        mut ask: impl FnMut() -> Result<T, Stop>,
-    ) -> Result<T, Stop> {
+    pub fn until<T>(&self, what: &str, most: Duration, mut ask: impl FnMut() -> Result<T, Stop>) -> Result<T, Stop> {
         let begin = Instant::now();
         loop {
             match ask() {
@@ -214,6 +209,16 @@ impl Cluster {
             self.kubectl(&["get", "-n", &name, "serviceaccount/default", "configmap/kube-root-ca.crt"])
         })?;
         Ok(name)
+    }
+
+    /// `kubectl` as a static program; `None` on somebody else's cluster.
+    pub fn own_kubectl(&self) -> Option<PathBuf> {
+        self.place.as_ref().map(|_| self.kubectl.clone())
+    }
+
+    /// Whether it was started for this run, and nobody else uses it.
+    pub fn is_own(&self) -> bool {
+        self.ours
     }
 
     /// Where the Gateway `gateway/gateway` answers.
@@ -258,7 +263,8 @@ impl Cluster {
     /// # Errors
     /// When the kubeconfig does not say.
     pub fn server(&self) -> Result<String, Stop> {
-        let said = self.kubectl(&["config", "view", "--minify", "--output", "jsonpath={.clusters[0].cluster.server}"])?;
+        let said =
+            self.kubectl(&["config", "view", "--minify", "--output", "jsonpath={.clusters[0].cluster.server}"])?;
         Ok(said.trim().trim_end_matches('/').to_owned())
     }
 

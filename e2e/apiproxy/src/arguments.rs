@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn all_of_it_can_be_said() {
-        let line = "https://10.0.0.1:6443/ --authority ca --listen 127.0.0.1:1 --control [::1]:2 --certificate c --key k";
+        let line =
+            "https://10.0.0.1:6443/ --authority ca --listen 127.0.0.1:1 --control [::1]:2 --certificate c --key k";
         let arguments = parse(&words(line)).expect("it makes sense");
         assert_eq!(arguments.upstream, "10.0.0.1:6443");
         assert_eq!(arguments.identity, Some(("c".into(), "k".into())));

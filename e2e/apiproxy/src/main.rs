@@ -11,10 +11,10 @@ fn main() -> ExitCode {
         println!("{USAGE}");
         return ExitCode::SUCCESS;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|source| Error::Io {
-        what: "the runtime".to_owned(),
-        source,
-    });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| Error::Io { what: "the runtime".to_owned(), source });
     match runtime.and_then(|runtime| runtime.block_on(run(&words))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why @ Error::Usage(_)) => {

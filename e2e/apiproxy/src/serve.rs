@@ -2,7 +2,6 @@
 
 use crate::arguments::Arguments;
 use crate::ledger::Ledger;
-use crate::proxy::Dropped;
 use crate::upstream::{Line, Upstream};
 use crate::{Error, control, proxy, tls};
 use hyper::server::conn::http1;
@@ -87,7 +86,7 @@ where
     let line = Arc::new(Mutex::new(Line::new(upstream)));
     let service = service_fn(move |request| {
         let (ledger, line) = (Arc::clone(&ledger), Arc::clone(&line));
-        async move { Ok::<_, Dropped>(proxy::handle(&ledger, &mut *line.lock().await, request).await?) }
+        async move { proxy::handle(&ledger, &mut *line.lock().await, request).await }
     });
     // However a connection ends, its client sees it end.
     let _ = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;

@@ -13,8 +13,7 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let what = path.display().to_string();
-    let found: Result<Vec<_>, _> =
-        CertificateDer::pem_file_iter(path).map_err(|e| Error::tls(&what, e))?.collect();
+    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(|e| Error::tls(&what, e))?.collect();
     let found = found.map_err(|e| Error::tls(&what, e))?;
     if found.is_empty() { Err(Error::tls(what, "there is no certificate in it")) } else { Ok(found) }
 }

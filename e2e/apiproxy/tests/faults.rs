@@ -149,7 +149,10 @@ fn a_conflict_is_not_passed_on_and_is_there_once() {
     let answer = stage.call("PATCH", ROUTE);
     assert!(answer.starts_with("HTTP/1.1 409"), "{answer}");
     let status: serde_json::Value = serde_json::from_str(answer.split_once("\r\n\r\n").expect("two").1).expect("JSON");
-    assert_eq!((&status["kind"], &status["reason"], &status["code"]), (&"Status".into(), &"Conflict".into(), &409.into()));
+    assert_eq!(
+        (&status["kind"], &status["reason"], &status["code"]),
+        (&"Status".into(), &"Conflict".into(), &409.into())
+    );
     let details = serde_json::json!({"name": "podinfo", "group": "gateway.networking.k8s.io", "kind": "httproutes"});
     assert_eq!(status["details"], details);
     assert!(stage.call("PATCH", ROUTE).starts_with("HTTP/1.1 201"));

@@ -27,10 +27,11 @@ const USERS: [(&str, &str, &str); 8] = [
 /// When `openssl` fails or a file cannot be written.
 pub fn make(place: &Place, net: Net) -> Result<(), Stop> {
     std::fs::write(place.keys("openssl.cnf"), "[req]\ndistinguished_name = name\nprompt = no\n[name]\n")?;
-    openssl(place, "req -x509 -days 3650 -subj /CN=serin-cluster -keyout keys/ca.key -out keys/ca.crt", &[
-        "basicConstraints=critical,CA:TRUE",
-        "keyUsage=critical,keyCertSign,cRLSign",
-    ])?;
+    openssl(
+        place,
+        "req -x509 -days 3650 -subj /CN=serin-cluster -keyout keys/ca.key -out keys/ca.crt",
+        &["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign"],
+    )?;
     let names = format!(
         "subjectAltName=IP:{},IP:{},IP:127.0.0.1,DNS:localhost,DNS:kubernetes,DNS:kubernetes.default,\
          DNS:kubernetes.default.svc,DNS:kubernetes.default.svc.cluster.local",

@@ -6,6 +6,7 @@ mod inside;
 mod routed;
 
 use super::Cluster;
+use crate::process::send;
 use crate::run::{Run, Stop, fail};
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,11 @@ pub fn perform(run: &mut Run) -> Result<(), Stop> {
     routed::show(run, &cluster, &namespace)?;
     inside::show(run, &cluster, &namespace)?;
     faults::show(run, &cluster, &namespace)?;
+    if cluster.is_own() {
+        // Whatever state it is in, it can be ended.
+        let Some(runtime) = cluster.part("containerd") else { return fail("containerd does not run") };
+        send("KILL", &runtime.to_string())?;
+    }
     let left = cluster.end()?;
     run.fact("leftovers", left.len());
     if left.is_empty() { Ok(()) } else { fail(format!("this is left of the cluster: {}", left.join("; "))) }

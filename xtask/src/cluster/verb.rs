@@ -124,9 +124,8 @@ fn hold(place: &Place) -> Result<File, Stop> {
         Err(TryLockError::Error(e)) => return Err(Stop::from(e)),
     }
     // Who held it before may have removed it.
-    let same = std::fs::metadata(place.directory()).is_ok_and(|now| {
-        directory.metadata().is_ok_and(|held| (held.dev(), held.ino()) == (now.dev(), now.ino()))
-    });
+    let same = std::fs::metadata(place.directory())
+        .is_ok_and(|now| directory.metadata().is_ok_and(|held| (held.dev(), held.ino()) == (now.dev(), now.ino())));
     if same { Ok(directory) } else { hold_anew(place) }
 }
 

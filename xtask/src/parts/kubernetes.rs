@@ -90,13 +90,7 @@ pub fn build(run: &mut Run) -> Result<Parts, Stop> {
             set: "",
             sources: &[],
         };
-        let hey = Program {
-            module: TOOLS,
-            package: "github.com/rakyll/hey",
-            name: "hey",
-            set: "",
-            sources: &[],
-        };
+        let hey = Program { module: TOOLS, package: "github.com/rakyll/hey", name: "hey", set: "", sources: &[] };
         let podcli = Program {
             module: TOOLS,
             package: "github.com/stefanprodan/podinfo/cmd/podcli",

@@ -73,23 +73,20 @@ pub fn show(run: &mut Run, cluster: &Cluster, namespace: &str) -> Result<(), Sto
     let (passed, seen) = (verbs.map(|verb| counted(verb, "forwarded")), verbs.map(audited));
     run.fact("calls", seen.iter().sum::<u64>());
     run.fact("proxied", verbs.map(|verb| counted(verb, "count")).iter().sum::<u64>());
-    let fired = report.find("faults").map_or(0.0, |all| {
-        all.items().filter_map(|fault| fault.get("fired").and_then(Value::number)).sum()
-    });
+    let fired = report
+        .find("faults")
+        .map_or(0.0, |all| all.items().filter_map(|fault| fault.get("fired").and_then(Value::number)).sum());
     run.fact("faults", fired);
     if passed != seen || seen[1] != 5 || seen[2] != 2 || counted("patch", "count") != passed[3] + 1 || fired != 2.0 {
-        return fail(format!("get, list, create, patch: the proxy passed {passed:?} on, the log has {seen:?}: {report}"));
+        return fail(format!(
+            "get, list, create, patch: the proxy passed {passed:?} on, the log has {seen:?}: {report}"
+        ));
     }
     Ok(())
 }
 
 /// The proxy before the API server, with TLS: `kubectl` gives its token to nobody else.
-fn start<'a>(
-    run: &mut Run,
-    cluster: &'a Cluster,
-    namespace: &'a str,
-    authority: PathBuf,
-) -> Result<Proxied<'a>, Stop> {
+fn start<'a>(run: &mut Run, cluster: &'a Cluster, namespace: &'a str, authority: PathBuf) -> Result<Proxied<'a>, Stop> {
     let (server, keys) = (cluster.server()?, authority.parent().map(PathBuf::from).unwrap_or_default());
     let mut command = Command::new(run.built("serin-apiproxy", false));
     command.arg(server).arg("--authority").arg(&authority);

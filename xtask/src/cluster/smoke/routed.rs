@@ -42,7 +42,8 @@ pub fn show(run: &mut Run, cluster: &Cluster, namespace: &str) -> Result<(), Sto
     if !(sent >= full && failed == 0.0) {
         return fail(format!("too few requests, or lost ones: {whole} {divided}"));
     }
-    if !((share - SHARE / 100.0).abs() < SPREAD && of(&divided, "2.1.0") + of(&divided, "2.1.1") == count(&divided, "sent"))
+    if !((share - SHARE / 100.0).abs() < SPREAD
+        && of(&divided, "2.1.0") + of(&divided, "2.1.1") == count(&divided, "sent"))
     {
         return fail(format!("{share} of the requests went to the new version, asked was {SHARE} %: {divided}"));
     }
