@@ -1,6 +1,6 @@
 //! A second process that ends what the first one started, when the first is gone: after Ctrl-C, a kill or a crash.
 //!
-//! It reads lines from a pipe, `+ID`, `-ID`, `@DIRECTORY` and `*DIRECTORY`. When the pipe ends, the writer is gone, and
+//! It reads lines from a pipe, `+ID`, `-ID`, `@DIRECTORY`, `*DIRECTORY` and `!DIRECTORY`. When the pipe ends, the writer is gone, and
 //! each process group that is still on the list is ended, then each shim below the directories, which leaves every group,
 //! and each cluster. An id is followed by the process's start time, so that no stranger is hit.
 
@@ -66,6 +66,11 @@ impl Guard {
         self.write(&format!("*{}\n", directory.display()))
     }
 
+    /// The cluster in this directory is ended by nobody: it is to outlive this program.
+    pub fn forget_cluster(&mut self, directory: &Path) -> io::Result<()> {
+        self.write(&format!("!{}\n", directory.display()))
+    }
+
     /// Closes the pipe, which ends everything that is still on the list.
     #[cfg(test)]
     pub fn close(&mut self) {
@@ -118,6 +123,10 @@ fn list(pipe: impl Read) -> Left {
             clusters.push(PathBuf::from(directory));
             continue;
         }
+        if let Some(directory) = line.strip_prefix('!') {
+            clusters.retain(|other| other != Path::new(directory));
+            continue;
+        }
         let mut parts = line[1..].split(' ');
         let Some(id) = parts.next().and_then(|p| p.parse().ok()) else { continue };
         left.retain(|(other, _)| *other != id);
@@ -156,7 +165,7 @@ mod tests {
 
     #[test]
     fn what_was_taken_off_is_not_on_the_list() {
-        let left = list(&b"+1 10\n+2 20\n-1\n@/a b\n+3 30\n*/c\n+2 21\nx\n"[..]);
+        let left = list(&b"+1 10\n+2 20\n-1\n@/a b\n+3 30\n*/c\n*/d e\n!/d e\n+2 21\nx\n"[..]);
         let (directories, clusters) = (vec![PathBuf::from("/a b")], vec![PathBuf::from("/c")]);
         assert_eq!(left, Left { groups: vec![(3, 30), (2, 21)], directories, clusters });
     }

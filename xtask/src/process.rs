@@ -41,6 +41,11 @@ impl Processes {
     pub fn watch_cluster(&self, directory: &Path) -> io::Result<()> {
         self.guard.lock().unwrap_or_else(PoisonError::into_inner).watch_cluster(directory)
     }
+
+    /// The cluster in `directory` is to outlive this run.
+    pub fn forget_cluster(&self, directory: &Path) -> io::Result<()> {
+        self.guard.lock().unwrap_or_else(PoisonError::into_inner).forget_cluster(directory)
+    }
 }
 
 /// A process; it ends when this is dropped.

@@ -19,6 +19,18 @@ const CGROUPS: &str = "/sys/fs/cgroup";
 /// # Errors
 /// What does not go away.
 pub fn down(place: &Place) -> Result<(), Stop> {
+    clear(place)?;
+    match std::fs::remove_dir(place.directory()) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Stop::from(e)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Ends everything and empties the directory. It stays, since whoever starts a cluster in it holds it by a lock.
+///
+/// # Errors
+/// What does not go away; what is in the directory and is no cluster's.
+pub fn clear(place: &Place) -> Result<(), Stop> {
     stop(place)?;
     clear_directory(place)
 }
@@ -70,17 +82,22 @@ fn clear_directory(place: &Place) -> Result<(), Stop> {
     if !directory.exists() {
         return Ok(());
     }
+    let mut paths = Vec::new();
     for entry in std::fs::read_dir(directory)? {
-        let name = entry?.file_name();
-        if !OURS.iter().any(|ours| name == *ours) {
+        let entry = entry?;
+        if !OURS.iter().any(|ours| entry.file_name() == *ours) {
             return fail(format!(
                 "{} is no directory of a cluster: {} is in it; name another one",
                 directory.display(),
-                name.display()
+                entry.file_name().display()
             ));
         }
+        paths.push(entry.path());
     }
-    Ok(std::fs::remove_dir_all(directory)?)
+    for path in paths {
+        if path.is_dir() { std::fs::remove_dir_all(path)? } else { std::fs::remove_file(path)? }
+    }
+    Ok(())
 }
 
 /// The cgroups of this name, in every hierarchy.

@@ -29,7 +29,7 @@ const LINKS: [&str; 7] =
 /// # Errors
 /// What did not become ready, and where its log is. What was started until then is ended again.
 pub fn up(run: &Run, parts: &Parts, place: &Place) -> Result<(), Stop> {
-    down::down(place)?;
+    down::clear(place)?;
     let images = images(run, parts)?;
     let started = start(run, parts, place, &images);
     if let Err(stop) = started {

@@ -28,7 +28,10 @@ pub fn up(run: &mut Run) -> Result<(), Stop> {
     std::fs::create_dir_all(place.directory())?;
     let _held = hold(&place)?;
     if !is_up(&place) {
+        // A cluster that is not whole is of no use: Ctrl-C ends it, and one that is whole outlives this command.
+        run.processes()?.watch_cluster(place.directory())?;
         start(run, &parts, &place)?;
+        run.processes()?.forget_cluster(place.directory())?;
     }
     tell(run, &place)
 }
