@@ -1,9 +1,10 @@
 //! A second process that ends what the first one started, when the first is gone: after Ctrl-C, a kill or a crash.
 //!
-//! It reads lines from a pipe, `+ID`, `-ID` and `@DIRECTORY`. When the pipe ends, the writer is gone, and each process
-//! group that is still on the list is ended, and then each shim below the directories, which leaves every group. An id
-//! is followed by the process's start time, so that no stranger is hit.
+//! It reads lines from a pipe, `+ID`, `-ID`, `@DIRECTORY`, `*DIRECTORY` and `!DIRECTORY`. When the pipe ends, the writer is gone, and
+//! each process group that is still on the list is ended, then each shim below the directories, which leaves every group,
+//! and each cluster. An id is followed by the process's start time, so that no stranger is hit.
 
+use crate::cluster;
 use crate::process::send;
 use crate::stage::shims;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -60,6 +61,16 @@ impl Guard {
         self.write(&format!("@{}\n", directory.display()))
     }
 
+    /// The cluster in this directory is ended too.
+    pub fn watch_cluster(&mut self, directory: &Path) -> io::Result<()> {
+        self.write(&format!("*{}\n", directory.display()))
+    }
+
+    /// The cluster in this directory is ended by nobody: it is to outlive this program.
+    pub fn forget_cluster(&mut self, directory: &Path) -> io::Result<()> {
+        self.write(&format!("!{}\n", directory.display()))
+    }
+
     /// Closes the pipe, which ends everything that is still on the list.
     #[cfg(test)]
     pub fn close(&mut self) {
@@ -97,13 +108,23 @@ struct Left {
     groups: Vec<(u32, u64)>,
     /// Directories of shims.
     directories: Vec<PathBuf>,
+    /// Directories of clusters.
+    clusters: Vec<PathBuf>,
 }
 
 fn list(pipe: impl Read) -> Left {
-    let Left { groups: mut left, mut directories } = Left::default();
+    let Left { groups: mut left, mut directories, mut clusters } = Left::default();
     for line in BufReader::new(pipe).lines().map_while(Result::ok) {
         if let Some(directory) = line.strip_prefix('@') {
             directories.push(PathBuf::from(directory));
+            continue;
+        }
+        if let Some(directory) = line.strip_prefix('*') {
+            clusters.push(PathBuf::from(directory));
+            continue;
+        }
+        if let Some(directory) = line.strip_prefix('!') {
+            clusters.retain(|other| other != Path::new(directory));
             continue;
         }
         let mut parts = line[1..].split(' ');
@@ -113,7 +134,7 @@ fn list(pipe: impl Read) -> Left {
             left.push((id, parts.next().and_then(|p| p.parse().ok()).unwrap_or_default()));
         }
     }
-    Left { groups: left, directories }
+    Left { groups: left, directories, clusters }
 }
 
 fn end_all(left: &Left) {
@@ -129,6 +150,7 @@ fn end_all(left: &Left) {
         }
     }
     left.directories.iter().for_each(|directory| shims::kill(directory));
+    left.clusters.iter().for_each(|directory| cluster::end_of(directory));
 }
 
 /// When a process started, in the kernel's ticks (proc(5), field 22 of stat); `None` when there is no such process.
@@ -143,8 +165,9 @@ mod tests {
 
     #[test]
     fn what_was_taken_off_is_not_on_the_list() {
-        let left = list(&b"+1 10\n+2 20\n-1\n@/a b\n+3 30\n+2 21\nx\n"[..]);
-        assert_eq!(left, Left { groups: vec![(3, 30), (2, 21)], directories: vec![PathBuf::from("/a b")] });
+        let left = list(&b"+1 10\n+2 20\n-1\n@/a b\n+3 30\n*/c\n*/d e\n!/d e\n+2 21\nx\n"[..]);
+        let (directories, clusters) = (vec![PathBuf::from("/a b")], vec![PathBuf::from("/c")]);
+        assert_eq!(left, Left { groups: vec![(3, 30), (2, 21)], directories, clusters });
     }
 
     #[test]

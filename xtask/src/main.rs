@@ -5,6 +5,7 @@
 
 mod bench;
 mod closing;
+mod cluster;
 mod coverage;
 mod examples;
 mod guard;

@@ -36,6 +36,16 @@ impl Processes {
     pub fn watch_shims(&self, directory: &Path) -> io::Result<()> {
         self.guard.lock().unwrap_or_else(PoisonError::into_inner).watch_shims(directory)
     }
+
+    /// The cluster in `directory`, which is in namespaces of its own, ends with this run too.
+    pub fn watch_cluster(&self, directory: &Path) -> io::Result<()> {
+        self.guard.lock().unwrap_or_else(PoisonError::into_inner).watch_cluster(directory)
+    }
+
+    /// The cluster in `directory` is to outlive this run.
+    pub fn forget_cluster(&self, directory: &Path) -> io::Result<()> {
+        self.guard.lock().unwrap_or_else(PoisonError::into_inner).forget_cluster(directory)
+    }
 }
 
 /// A process; it ends when this is dropped.
@@ -122,6 +132,21 @@ pub fn send(signal: &str, to: &str) -> io::Result<()> {
     command.args(["-c", "kill -s \"$1\" -- \"$2\"", "sh", signal, to]);
     let status = command.stdin(Stdio::null()).stderr(Stdio::null()).status()?;
     if status.success() { Ok(()) } else { Err(io::Error::other(format!("kill -s {signal} -- {to}: {status}"))) }
+}
+
+/// Runs a command to its end and returns what it printed.
+///
+/// # Errors
+/// A sentence with the command and what it said on standard error, when it did not succeed.
+pub fn ask(command: &mut Command) -> io::Result<String> {
+    let program = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let spoken = command.get_args().fold(program, |line, word| format!("{line} {}", word.to_string_lossy()));
+    let output = command.output().map_err(|e| io::Error::new(e.kind(), format!("{spoken}: {e}")))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let why = String::from_utf8_lossy(&output.stderr);
+    Err(io::Error::other(format!("{spoken}: {}: {}", output.status, why.trim())))
 }
 
 #[cfg(test)]

@@ -123,6 +123,30 @@ pub const VERBS: &[Verb] = &[
         perform: crate::parts::podinfo::perform,
     },
     Verb {
+        name: "cluster up",
+        words: "[DIR]",
+        about: "a real cluster on this machine, for people and for tests; it outlives the command",
+        perform: crate::cluster::up,
+    },
+    Verb {
+        name: "cluster down",
+        words: "[DIR]",
+        about: "ends that cluster, whatever state it is in, and leaves nothing",
+        perform: crate::cluster::down,
+    },
+    Verb {
+        name: "cluster status",
+        words: "[DIR]",
+        about: "whether it is up, and how it is used",
+        perform: crate::cluster::status,
+    },
+    Verb {
+        name: "cluster smoke",
+        words: "",
+        about: "a cluster, podinfo behind a Gateway under load, faults before the API server: all of it counted",
+        perform: crate::cluster::smoke,
+    },
+    Verb {
         name: "fuzz",
         words: "",
         about: "mutated requests, responses and bodies: the proxy's parser holds its invariants",

@@ -1,9 +1,8 @@
 //! podinfo, the application of the examples: a real service in Go, in as many versions as a test wants.
 //!
-//! Its module is pinned by `e2e/podinfo/go.mod` and `go.sum`. What was built is kept in `.cache/`, which survives
-//! `cargo clean`, under the hash of those two files: another pin, another directory.
+//! Its module is pinned by `e2e/podinfo/go.mod` and `go.sum`.
 
-use super::debian;
+use super::golang::{self, Program};
 use crate::json::Value;
 use crate::process::Process;
 use crate::run::{Run, Stop, fail};
@@ -25,38 +24,8 @@ pub fn build(run: &mut Run, version: &str) -> Result<PathBuf, Stop> {
     if version.is_empty() || !version.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')) {
         return fail(format!("a version is made of letters, digits, dots and dashes, and {version:?} is not"));
     }
-    run.uncounted(|run| {
-        let module = run.root().join("e2e/podinfo");
-        let directory = run.root().join(".cache/podinfo").join(lock(&module)?);
-        let program = directory.join(format!("podinfo-{version}"));
-        if program.exists() {
-            return Ok(program);
-        }
-        if debian::find("go").is_none() {
-            return Err(Stop::Skip("this builds podinfo and needs Go, 1.26 or newer".to_owned()));
-        }
-        std::fs::create_dir_all(&directory)?;
-        // Built beside its place and renamed, so that a build cut short leaves nothing that looks whole.
-        let unfinished = directory.join(format!(".podinfo-{version}.{}", std::process::id()));
-        run.say(format!("go build podinfo {version}"));
-        let mut go = Command::new("go");
-        go.current_dir(&module).args(["build", "-trimpath", "-ldflags"]).arg(format!("-s -w -X {VERSION}={version}"));
-        go.arg("-o").arg(&unfinished).arg(PACKAGE).env("CGO_ENABLED", "0").env("GOFLAGS", "-mod=readonly");
-        run.must(&mut go)?;
-        std::fs::rename(&unfinished, &program)?;
-        Ok(program)
-    })
-}
-
-/// The hash of what pins the module, as a directory's name (FNV-1a, 64 bit: it only has to differ when they do).
-fn lock(module: &Path) -> Result<String, Stop> {
-    let mut hash = 0xcbf2_9ce4_8422_2325u64;
-    for file in ["go.mod", "go.sum"] {
-        for byte in std::fs::read(module.join(file))? {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
-    Ok(format!("{hash:016x}"))
+    let (name, set) = (format!("podinfo-{version}"), format!("-X {VERSION}={version}"));
+    golang::build(run, &Program { module: "e2e/podinfo", package: PACKAGE, name: &name, set: &set, sources: &[] })
 }
 
 /// `parts podinfo`: builds each version named (two, where none is), and sends each a little load, whose answers must
