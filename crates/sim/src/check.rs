@@ -149,8 +149,8 @@ const WORLD: u64 = 512 << 20;
 
 /// What the search of a configuration needs at its peak, in bytes; where that is not known, half of what there is, which is
 /// as much as it gets then.
-fn needs(config: &Config, memory: u64) -> u64 {
-    let states = config.pinned();
+fn needs(config: &Config, options: &Options) -> u64 {
+    let (states, memory) = (known(config, options), options.memory);
     let world = |bytes: u64| bytes + WORLD.min(states.map_or(WORLD, |states| states as u64 * 400));
     match (config.search, states) {
         (Search::Exact, Some(states)) => world(bfs::bytes(states)),
@@ -159,11 +159,16 @@ fn needs(config: &Config, memory: u64) -> u64 {
     }
 }
 
+/// How many states there are. Where sizes are written anew, the old one says nothing.
+fn known(config: &Config, options: &Options) -> Option<usize> {
+    config.pinned().filter(|_| !options.unpinned)
+}
+
 /// The most states of an exact search: of one whose size is not known, what fits into half of the memory.
-fn cap(config: &Config, memory: u64) -> usize {
-    let half = usize::try_from(memory.saturating_sub(2 * WORLD) / 2).unwrap_or(usize::MAX);
+fn cap(config: &Config, options: &Options) -> usize {
+    let half = usize::try_from(options.memory.saturating_sub(2 * WORLD) / 2).unwrap_or(usize::MAX);
     let fits = (1..=40u32).rev().map(|log2| 1usize << log2).find(|states| bfs::bytes(*states) <= half as u64);
-    if config.pinned().is_some() { CAP } else { CAP.min(fits.unwrap_or(1)) }
+    if known(config, options).is_some() { CAP } else { CAP.min(fits.unwrap_or(1)) }
 }
 
 /// The size of a compacted search's table: no larger than a known number of states needs.
@@ -200,8 +205,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Searches every configuration, the biggest first, and tells each result on `screen`.
 pub fn check(options: &Options, screen: &Screen) -> CheckReport {
     let list = chosen(options);
-    let mut order: Vec<(usize, u64)> =
-        list.iter().enumerate().map(|(i, config)| (i, needs(config, options.memory))).collect();
+    let mut order: Vec<(usize, u64)> = list.iter().enumerate().map(|(i, config)| (i, needs(config, options))).collect();
     order.sort_by_key(|(i, _)| (std::cmp::Reverse(list[*i].pinned().unwrap_or(usize::MAX)), *i));
     let (running, done) = (Mutex::new(Vec::<Running>::new()), Mutex::new(Vec::<Done>::new()));
     std::thread::scope(|scope| {
@@ -211,7 +215,7 @@ pub fn check(options: &Options, screen: &Screen) -> CheckReport {
             let config = &list[i];
             let meter = std::sync::Arc::new(Meter::default());
             lock(&running).push(Running { config, began: Instant::now(), meter: meter.clone() });
-            let (report, coverage) = one(config, Subject::SOUND, cap(config, options.memory), options, &meter);
+            let (report, coverage) = one(config, Subject::SOUND, cap(config, options), options, &meter);
             lock(&running).retain(|other| other.config.name != config.name);
             screen.say(&tell(&report));
             lock(&done).push((i, report, coverage));
@@ -270,7 +274,7 @@ fn one(config: &Config, subject: Subject, cap: usize, options: &Options, meter: 
         secs: 0.0,
         story: String::new(),
     };
-    let needs = needs(config, options.memory);
+    let needs = needs(config, options);
     if needs > options.memory {
         report.complete = false;
         report.story = format!(
@@ -286,7 +290,9 @@ fn one(config: &Config, subject: Subject, cap: usize, options: &Options, meter: 
     let modes: &[Mode] = if config.env.anybody { &[] } else { &Mode::ALL };
     match config.search {
         Search::Exact => exact(config, &world, cap, modes, meter, &mut report),
-        Search::Compact(log2) => compact(config, &world, table(log2, config.pinned()), modes, meter, &mut report),
+        Search::Compact(log2) => {
+            compact(config, &world, table(log2, known(config, options)), modes, meter, &mut report)
+        }
     }
     if !options.unpinned {
         compare(&mut report);

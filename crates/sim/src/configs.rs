@@ -308,7 +308,8 @@ pub fn long() -> Vec<Config> {
         let many = matches!(flow, Flow::Kept | Flow::Home);
         let crowd = if many { Env { undo: false, busy: false, ..CROWD } } else { CROWD };
         list.push(compact(Config::new(flow, 1, "crowd", crowd)));
-        list.push(Config { alone: true, ..Config::new(flow, 2, "first-key-alone", Env { crash: false, ..ALONE }) });
+        let alone = Config::new(flow, 2, "first-key-alone", Env { crash: false, ..ALONE });
+        list.push(compact(Config { alone: true, ..alone }));
         list.push(Config { missing: 1, ..Config::new(flow, 2, "floor-1-deaths", DEATHS) });
     }
     let small = Env { undo: false, busy: false, stale_verdicts: false, ..LIVING };
