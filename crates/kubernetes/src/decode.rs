@@ -75,6 +75,11 @@ impl<'a, 'r> Fields<'a, 'r> {
         self.of_kind(key, Value::as_str, help).map(str::to_owned)
     }
 
+    /// A text that says something: an empty one is none, as in Go.
+    pub(crate) fn filled(&mut self, key: &'static str) -> Option<String> {
+        self.text(key).filter(|text| !text.is_empty())
+    }
+
     /// A text that must be there and say something.
     pub(crate) fn needed_text(&mut self, key: &'static str, help: &str) -> Option<String> {
         let before = self.map.get(key).is_some_and(|value| !value.is_null());

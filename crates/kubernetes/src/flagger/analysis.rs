@@ -132,10 +132,6 @@ pub struct Alert {
     pub provider: (String, Option<String>),
 }
 
-fn filled(text: Option<String>) -> Option<String> {
-    text.filter(|text| !text.is_empty())
-}
-
 impl Analysis {
     pub(super) fn read(fields: &mut Fields<'_, '_>) -> Analysis {
         Analysis {
@@ -164,13 +160,13 @@ impl SessionAffinity {
     fn read(fields: &mut Fields<'_, '_>) -> SessionAffinity {
         SessionAffinity {
             cookie_name: fields.needed_text("cookieName", "write the name of a cookie").unwrap_or_default(),
-            primary_cookie_name: filled(fields.text("primaryCookieName")),
+            primary_cookie_name: fields.filled("primaryCookieName"),
             max_age: fields.whole("maxAge"),
-            domain: filled(fields.text("domain")),
+            domain: fields.filled("domain"),
             http_only: fields.truth("httpOnly").unwrap_or(false),
             partitioned: fields.truth("partitioned").unwrap_or(false),
-            path: filled(fields.text("path")),
-            same_site: filled(fields.text("sameSite")),
+            path: fields.filled("path"),
+            same_site: fields.filled("sameSite"),
             secure: fields.truth("secure").unwrap_or(false),
         }
     }
@@ -183,7 +179,7 @@ impl Metric {
             interval: fields.text("interval").filter(|text| !text.is_empty()),
             threshold: fields.number("threshold"),
             range: fields.child("thresholdRange", |range| Range { min: range.number("min"), max: range.number("max") }),
-            query: filled(fields.text("query")),
+            query: fields.filled("query"),
             template: fields.child("templateRef", reference).flatten(),
             variables: fields.texts_by_name("templateVariables"),
             name: String::new(),
@@ -195,7 +191,7 @@ impl Metric {
 
 /// A name, and a namespace where there is one. `apiVersion` and `kind` may be written, and say nothing.
 fn reference(fields: &mut Fields<'_, '_>) -> Option<(String, Option<String>)> {
-    let namespace = filled(fields.text("namespace"));
+    let namespace = fields.filled("namespace");
     fields.pass_over("apiVersion");
     fields.pass_over("kind");
     Some((fields.needed_text("name", "write the name of the object that is meant")?, namespace))
@@ -215,7 +211,7 @@ impl Webhook {
     ];
 
     fn read(fields: &mut Fields<'_, '_>) -> Option<Webhook> {
-        let kind = filled(fields.text("type")).unwrap_or_else(|| "rollout".to_owned());
+        let kind = fields.filled("type").unwrap_or_else(|| "rollout".to_owned());
         let known = Self::KINDS.contains(&kind.as_str());
         if !known {
             let message = format!("there is no type of webhook called `{}`", crate::decode::cut(&kind));
@@ -228,7 +224,7 @@ impl Webhook {
         let hook = Webhook {
             path: fields.path().to_owned(),
             kind,
-            timeout: filled(fields.text("timeout")),
+            timeout: fields.filled("timeout"),
             retries: fields.whole("retries"),
             mute_alert: fields.truth("muteAlert").unwrap_or(false),
             disable_tls: fields.truth("disableTLS").unwrap_or(false),
@@ -243,7 +239,7 @@ impl Webhook {
 
 impl Alert {
     fn read(fields: &mut Fields<'_, '_>) -> Option<Alert> {
-        let severity = filled(fields.text("severity")).unwrap_or_else(|| "info".to_owned());
+        let severity = fields.filled("severity").unwrap_or_else(|| "info".to_owned());
         let known = ["info", "warn", "error"].contains(&severity.as_str());
         if !known {
             let message = format!("there is no severity called `{}`", crate::decode::cut(&severity));

@@ -84,7 +84,6 @@ impl Canary {
     }
 
     fn read_spec(spec: &mut Fields<'_, '_>) -> Canary {
-        let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
         let present = spec.child("analysis", Analysis::read);
         let old = spec.child("canaryAnalysis", Analysis::read);
         if present.is_some() && old.is_some() {
@@ -94,14 +93,14 @@ impl Canary {
         }
         Canary {
             meta: Meta::default(),
-            provider: filled(spec.text("provider")),
-            metrics_server: filled(spec.text("metricsServer")),
+            provider: spec.filled("provider"),
+            metrics_server: spec.filled("metricsServer"),
             target: spec.child("targetRef", |f| Reference::read(f, "Deployment")),
             autoscaler: spec.child("autoscalerRef", Autoscaler::read),
             ingress: spec.child("ingressRef", |f| Reference::read(f, "Ingress")),
             route: spec.child("routeRef", |f| Reference::read(f, "ApisixRoute")),
             upstream: spec.child("upstreamRef", |f| {
-                let namespace = filled(f.text("namespace"));
+                let namespace = f.filled("namespace");
                 Reference { namespace, ..Reference::read(f, "Upstream") }
             }),
             service: spec.child("service", Service::read),
