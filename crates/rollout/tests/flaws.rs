@@ -496,3 +496,16 @@ fn a_correction_on_the_way_home_keeps_the_way_back() {
     o.set[0] = set(2, 2, 0);
     assert_eq!(saved(decide(&plan, &at, &o)).phase, Phase::Idle, "a copy that nobody needs is no way back");
 }
+
+#[test]
+fn where_there_is_room_for_one_a_parked_route_is_repaired() {
+    // A route written from outside goes to the empty slot; then a person parked the rollout.
+    let plan = plan(Preset::InPlace { after: checks() }, 1);
+    let parked = Phase::Parked { split: Split::all(1, 1), step: 0, attempt: 0 };
+    let at = status(0, [1, 2], [true, false], parked);
+    let mut o = seen([set(1, 1, 1), SetSeen::EMPTY], Route::plain(Split::all(1, 1)));
+    let serves = Route::plain(Split::all(0, 1));
+    assert_eq!(route(decide(&plan, &at, &o)), serves, "what is there serves");
+    o.route.accepted = serves;
+    assert!(matches!(decide(&plan, &at, &o), Decision::Wait(_)), "and goes on serving");
+}

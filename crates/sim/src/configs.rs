@@ -201,6 +201,8 @@ const EVERYTHING: Env =
 const PEOPLE: Env = Env { people: Person::ALL, late: false, undo: false, busy: false, ..LIVING };
 /// What the first key must hold on its own, judged by what it saw.
 const ALONE: Env = Env { lenient: true, lose: false, stale_verdicts: false, ..MORTAL };
+/// A release that people park, and a route that others write meanwhile.
+const PARKED: Env = Env { people: &[Person::Park, Person::Resume, Person::Retire], edits: 1, undo: false, ..LIVING };
 const CROWD: Env = Env { people: Person::ALL, ..LIVING };
 const THREE: Env = Env { revisions: 3, ..LIVING };
 /// Failures and open requests, and a controller that does not die, with data planes that apply routes at once.
@@ -290,6 +292,7 @@ pub fn quick() -> Vec<Config> {
     list.push(Config { rescale: &[1], ..Config::new(Flow::Weights, 2, "rescale", small) });
     list.extend(by_class(&Flow::ALL, "crash", |_| NOMINAL));
     list.extend(Flow::ALL.map(|flow| Config::new(flow, 1, "everything", EVERYTHING)));
+    list.extend(Flow::ALL.map(|flow| Config::new(flow, 1, "parked-edits", PARKED)));
     list
 }
 

@@ -6,8 +6,8 @@ use crate::invariants;
 use crate::state::{Instance, Seen, Set, State};
 use crate::world::{ALIEN, Happening, World};
 use serin_rollout::{
-    FULL, Interrupted, Last, Leg, Limits, OnAbort, Outcome, Phase, Rev, Route, Split, Status, StepKey, Timer, Verdict,
-    Write, other,
+    FULL, Interrupted, Kind, Last, Leg, Limits, OnAbort, Outcome, Phase, Rev, Route, Split, Status, StepKey, Timer,
+    Verdict, Write, other,
 };
 
 /// How the quiet world behaves.
@@ -366,13 +366,21 @@ impl World {
         }
     }
 
-    /// Whether the canary has fewer instances than this step or a later one asks for.
+    /// Whether the canary has fewer instances than this step or a later one asks for, when it comes to that: a step stops
+    /// those beyond its own, unless they have a share.
     fn must_grow(&self, s: &State, status: &Status) -> bool {
         let Phase::Step(at) = status.phase else { return false };
         let side = other(status.good);
-        let sizes =
-            self.plan_of(s).steps.iter().skip(usize::from(at.step)).map(|step| step.target.for_good(status.good).size);
-        sizes.map(|size| size[side]).max() > Some(u16::from(s.set[side].desired))
+        let plan = self.plan_of(s);
+        let mut has = u16::from(s.set[side].desired);
+        plan.steps.iter().enumerate().skip(usize::from(at.step)).any(|(k, step)| {
+            let target = step.target.for_good(status.good);
+            let given = if k == usize::from(at.step) { at.weight } else { None };
+            let shared = plan.kind == Kind::Weighted && given.unwrap_or(target.route.split.share(side)) > 0;
+            let grows = target.size[side] > has;
+            has = if shared { has.max(target.size[side]) } else { target.size[side] };
+            grows
+        })
     }
 
     /// While the old set is warm, a failed verdict, a person and a dead new set lead back to it.
@@ -432,12 +440,12 @@ impl World {
     fn splits(&self, s: &State) -> Vec<Split> {
         let n = self.plan_of(s).limits.replicas;
         match self.plan_of(s).kind {
-            serin_rollout::Kind::Weighted => {
+            Kind::Weighted => {
                 let even = (0..=n).map(|k| (u32::from(k) * u32::from(FULL) / u32::from(n)) as u16);
                 let steps = self.plan_of(s).steps.iter().map(|step| step.target.route.split.share(1));
                 even.chain(steps).flat_map(|share| [0, 1].map(|slot| Split::share_to(slot, share))).collect()
             }
-            serin_rollout::Kind::Members => {
+            Kind::Members => {
                 let [a, b] = s.set.map(|set| u16::from(set.desired));
                 (0..=a).flat_map(|a| (0..=b).map(move |b| Split::Members([a, b]))).collect()
             }

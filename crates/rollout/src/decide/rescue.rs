@@ -25,8 +25,7 @@ impl<G: Guards> View<'_, G> {
     /// The route that serves most of what is seen, if it is better than the accepted one. With `home`, one that serves
     /// no less and gives the other slot less is better too.
     pub(super) fn rescue(&self, home: bool) -> Option<Route> {
-        let room_for_two = self.plan.ceiling == u16::MAX; // else a gap is meant, and there is nowhere else to go
-        if !G::RESCUE || !room_for_two || !self.fresh(0) || !self.fresh(1) {
+        if !G::RESCUE || self.makes_room() || !self.fresh(0) || !self.fresh(1) {
             return None;
         }
         let accepted = self.seen.route.accepted.split;
@@ -43,6 +42,12 @@ impl<G: Guards> View<'_, G> {
         let better = best > self.serves(accepted) || (home && split.share(self.side) < now);
         let no_worse = best > 0 && self.seen.route.splits().all(|x| best >= self.serves(x));
         (better && no_worse && split != accepted).then_some(Route::plain(split))
+    }
+
+    /// Where there is room for one set only, one goes before the other comes: a gap is meant, and there is nowhere else to
+    /// go. While everything stands still none is.
+    fn makes_room(&self) -> bool {
+        self.plan.ceiling != u16::MAX && !matches!(self.status.phase, Phase::Parked { .. } | Phase::Halted { .. })
     }
 
     /// The largest share that the other slot may be given: what it has or may have anyway, unless it is known to be good
