@@ -1,8 +1,8 @@
 //! What people ask for, taken in by compare-and-swap and kept as a level.
 use crate::driver::{Driver, RoundError};
-use crate::ports::{Clock, Fleet, MetricSource, Router};
-use crate::saved::{self, Note, Notes, Saved, Wish};
-use crate::store::Commit;
+use crate::ledger::{Change, Ledger};
+use crate::ports::{Clock, Fleet, MetricSource, Revision, Router};
+use crate::saved::{Note, Notes, Saved, Wish};
 use serde::{Deserialize, Serialize};
 use serin_analysis::Checks;
 use serin_rollout::{
@@ -109,12 +109,13 @@ pub enum Ordered {
     Refused(String),
 }
 
-impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
+impl<L: Ledger, F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<L, F, R, M, C> {
     /// Takes a command of `by` in. `key` is what [`Status::now`] was when it was given.
     ///
     /// # Errors
     /// The state could not be saved; nothing has changed.
-    pub fn command(&mut self, command: &Command, key: StepKey, by: &str) -> Result<Answer, RoundError> {
+    pub async fn command(&mut self, command: &Command, key: StepKey, by: &str) -> Result<Answer, RoundError> {
+        self.be_sure().await?;
         let Some(saved) = &self.saved else {
             return Ok(Answer::Refused("nothing has been deployed yet: run `serin deploy` first".into()));
         };
@@ -123,16 +124,14 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
             return Ok(Answer::Late(late(key, &status)));
         }
         if let Command::Rollback = command {
-            return self.roll_back(status);
+            return self.roll_back(status).await;
         }
         let mut intent = saved.intent;
         let answer = apply(command, &status, saved, &mut intent);
         if let Answer::Done(_) = answer {
-            let mut commit = Commit::new();
-            commit.put_state(saved::INTENT, &intent)?;
-            let notes = noted(command, &saved.notes, by, self.parts.clock.wall_ms());
-            commit.put_state(saved::NOTES, &notes)?;
-            self.take(commit, |saved| (saved.intent, saved.notes) = (intent, notes))?;
+            let at_ms = self.parts.clock.wall_ms();
+            let notes = noted(command, &saved.notes, by, at_ms);
+            self.keep(Change::to(Saved { intent, notes, ..saved.clone() }, at_ms)).await?;
         }
         Ok(answer)
     }
@@ -145,11 +144,8 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
         if let Some(why) = self.parts.fleet.refuses(&order.content).await {
             return Ok(Ordered::Refused(why));
         }
-        let store = &self.parts.store;
-        let rev = Rev(match store.revision_id(&order.hash)? {
-            Some(id) => id,
-            None => store.next_revision()?,
-        });
+        self.be_sure().await?;
+        let rev = self.parts.ledger.number(&order.hash).await.map_err(RoundError::Load)?;
         let wish = Wish {
             rev,
             plan: order.plan.clone(),
@@ -159,16 +155,11 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
             by: order.by.clone(),
             changes: order.changes.clone(),
         };
-        let mut commit = Commit::new();
-        commit.put_revision(rev.0, &order.hash, &order.content)?;
-        commit.put_state(saved::WISH, &wish)?;
+        let (hash, content) = (order.hash.clone(), order.content.clone());
+        let revision = Some(Revision { rev, hash, content });
+        let at_ms = self.parts.clock.wall_ms();
         let Some(saved) = &self.saved else {
-            let (status, intent) = (Status::first(rev), Intent::of(rev));
-            commit.put_state(saved::STATUS, &status)?;
-            commit.put_state(saved::INTENT, &intent)?;
-            self.parts.store.commit(&commit)?;
-            let (frozen, timers, judging, notes) = (None, vec![], None, Notes::default());
-            self.saved = Some(Saved { status, intent, wish, frozen, timers, judging, notes });
+            self.keep(Change { revision, ..Change::to(Saved::first(wish), at_ms) }).await?;
             return Ok(Ordered::Accepted { rollout: 0, rev });
         };
         let status = saved.status;
@@ -179,10 +170,10 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
             return Ok(Ordered::Refused(text.into()));
         }
         let intent = wanting(rev, saved, order.force);
-        commit.put_state(saved::INTENT, &intent)?;
         let runs = status.rev[status.good] == Some(rev);
         let comes = !status.is_idle() && status.rev[other(status.good)] == Some(rev);
-        self.take(commit, |saved| (saved.wish, saved.intent) = (wish, intent))?;
+        let next = Saved { wish, intent, ..saved.clone() };
+        self.keep(Change { revision, ..Change::to(next, at_ms) }).await?;
         Ok(match status.phase {
             Phase::Idle | Phase::Settling { step: StepKey::AT_REST, .. } if runs => Ordered::Unchanged { rev },
             Phase::Step(_) if comes => Ordered::Underway { rollout: status.rollout, rev },
@@ -207,7 +198,7 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
     }
 
     /// To the revision before the present good one.
-    fn roll_back(&mut self, status: Status) -> Result<Answer, RoundError> {
+    async fn roll_back(&mut self, status: Status) -> Result<Answer, RoundError> {
         let Some(saved) = &self.saved else { return Ok(Answer::Refused("nothing runs".into())) };
         let (intent, wish) = (saved.intent, saved.wish.clone());
         match status.phase {
@@ -216,25 +207,23 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
                     return Ok(Answer::Refused("the previous revision is not warm any more".into()));
                 };
                 let intent = Intent { rollback: Some(status.rollout), wanted: warm, ..intent };
-                self.want(intent, Wish { rev: warm, ..wish })?;
+                self.want(intent, Wish { rev: warm, ..wish }).await?;
                 Ok(Answer::Done("returning to the previous revision, which is still warm, at once".into()))
             }
             Phase::Idle => {
-                let now = status.rev[status.good].map(|rev| rev.0);
-                let records = self.parts.store.rollouts(1_000)?;
-                let before = records.iter().find(|r| Some(r.to) == now && r.outcome.as_deref() == Some("succeeded"));
-                let Some(before) = before.and_then(|record| record.from) else {
+                let before = match status.rev[status.good] {
+                    Some(now) => self.parts.ledger.before(now).await.map_err(RoundError::Load)?,
+                    None => None,
+                };
+                let Some(wanted) = before else {
                     return Ok(Answer::Refused("there is no revision before this one in the history".into()));
                 };
                 let plan = match direct(&wish.plan) {
                     Ok(plan) => plan,
                     Err(error) => return Ok(Answer::Refused(error.to_string())),
                 };
-                let wanted = Rev(before);
-                self.want(
-                    Intent { wanted, retry: Some(status.rollout), ..intent },
-                    Wish { rev: wanted, plan, ..wish },
-                )?;
+                let intent = Intent { wanted, retry: Some(status.rollout), ..intent };
+                self.want(intent, Wish { rev: wanted, plan, ..wish }).await?;
                 Ok(Answer::Done(format!(
                     "starting the previous revision again, then everything moves to it (rollout {})",
                     status.rollout + 1
@@ -258,20 +247,10 @@ impl<F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<F, R, M, C> {
         }
     }
 
-    fn want(&mut self, intent: Intent, wish: Wish) -> Result<(), RoundError> {
-        let mut commit = Commit::new();
-        commit.put_state(saved::INTENT, &intent)?;
-        commit.put_state(saved::WISH, &wish)?;
-        self.take(commit, |saved| (saved.intent, saved.wish) = (intent, wish))
-    }
-
-    /// Commits, and only then changes what is in memory.
-    fn take(&mut self, commit: Commit, change: impl FnOnce(&mut Saved)) -> Result<(), RoundError> {
-        self.parts.store.commit(&commit)?;
-        if let Some(saved) = &mut self.saved {
-            change(saved);
-        }
-        Ok(())
+    async fn want(&mut self, intent: Intent, wish: Wish) -> Result<(), RoundError> {
+        let Some(saved) = &self.saved else { return Ok(()) };
+        let next = Saved { intent, wish, ..saved.clone() };
+        self.keep(Change::to(next, self.parts.clock.wall_ms())).await
     }
 }
 

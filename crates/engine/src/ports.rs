@@ -18,7 +18,7 @@ pub enum PortError {
 /// A revision with everything that it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revision {
-    /// Its number in the store.
+    /// Its number in the ledger.
     pub rev: Rev,
     /// The full hash of the content.
     pub hash: String,
@@ -26,12 +26,22 @@ pub struct Revision {
     pub content: serde_json::Value,
 }
 
+/// How a port looks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Look {
+    /// At what it knows without asking, which is never older than this controller's own last write; what could be is told
+    /// as not fresh.
+    Known,
+    /// At how it is now: it asks, and the answer is linearizable. Directly before a write.
+    Fresh,
+}
+
 /// The instances.
 pub trait Fleet {
     /// Fences every set for `epoch`: no write of a lower one lands any more.
     fn claim(&mut self, epoch: u64) -> impl Future<Output = Result<(), PortError>>;
-    /// A fresh, linearizable view of both sets.
-    fn observe(&mut self) -> impl Future<Output = Result<Pair<SetSeen>, PortError>>;
+    /// Both sets.
+    fn observe(&mut self, look: Look) -> impl Future<Output = Result<Pair<SetSeen>, PortError>>;
     /// Asks for `to` instances of `revision` in `slot`. Idempotent.
     fn resize(
         &mut self,
@@ -40,6 +50,8 @@ pub trait Fleet {
         revision: &Revision,
         pin: bool,
     ) -> impl Future<Output = Result<(), PortError>>;
+    /// Gives the existing set in `slot` another revision, in the platform's own way. Idempotent.
+    fn rewrite(&mut self, slot: Slot, revision: &Revision) -> impl Future<Output = Result<(), PortError>>;
     /// Why this platform cannot run a revision of this content, ever, as far as can be said without starting it.
     fn refuses(&self, content: &serde_json::Value) -> impl Future<Output = Option<String>>;
     /// Every instance, for people.
@@ -53,7 +65,7 @@ pub trait Router {
     /// Fences the route for `epoch`.
     fn claim(&mut self, epoch: u64) -> impl Future<Output = Result<(), PortError>>;
     /// The accepted route and every split that some data plane may still apply.
-    fn observe(&mut self) -> impl Future<Output = Result<RouteSeen, PortError>>;
+    fn observe(&mut self, look: Look) -> impl Future<Output = Result<RouteSeen, PortError>>;
     /// Says which slot is the stable one, for the addresses of the tracks; it takes effect with the next look.
     fn orient(&mut self, good: Slot) -> impl Future<Output = ()>;
     /// Writes a new generation. `lease_ms` is how long the split holds without [`Router::renew`].

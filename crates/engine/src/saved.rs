@@ -1,18 +1,10 @@
-//! What must not be forgotten, under its names in the store.
+//! What must not be forgotten.
 use crate::judging::Judging;
-use crate::store::{Store, StoreError};
+use crate::store::RolloutRecord;
 use crate::timers::Armed;
 use serde::{Deserialize, Serialize};
 use serin_analysis::Checks;
 use serin_rollout::{Intent, Plan, Rev, Status};
-
-pub(crate) const STATUS: &str = "status";
-pub(crate) const INTENT: &str = "intent";
-pub(crate) const WISH: &str = "wish";
-pub(crate) const FROZEN: &str = "frozen";
-pub(crate) const TIMERS: &str = "timers";
-pub(crate) const JUDGING: &str = "judging";
-pub(crate) const NOTES: &str = "notes";
 
 /// What somebody wants to run, and how it is to be released.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,35 +60,40 @@ pub struct Notes {
     pub abort: Option<Note>,
 }
 
-/// The saved state of one service, as it was loaded or last saved.
-#[derive(Clone, Debug)]
-pub(crate) struct Saved {
+/// The whole state of one service, as it was loaded or last kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Saved {
+    /// Where the release is.
     pub status: Status,
+    /// What people ask for.
     pub intent: Intent,
+    /// What is wanted.
     pub wish: Wish,
     /// Set whenever rest is left, and of no account at rest.
     pub frozen: Option<Frozen>,
+    /// The timers that run.
     pub timers: Vec<Armed>,
+    /// The analysis so far.
     pub judging: Option<Judging>,
+    /// Who parked, paused or gave up, and why.
     pub notes: Notes,
+    /// The last rollout; `None` before the first.
+    pub rollout: Option<RolloutRecord>,
 }
 
 impl Saved {
-    /// What the store holds; `None` where the service never ran.
-    pub fn load(store: &Store) -> Result<Option<Saved>, StoreError> {
-        let (Some(status), Some(intent), Some(wish)) = (store.state(STATUS)?, store.state(INTENT)?, store.state(WISH)?)
-        else {
-            return Ok(None);
-        };
-        Ok(Some(Saved {
-            status,
-            intent,
+    /// A service that never ran and now wants its first revision.
+    pub fn first(wish: Wish) -> Saved {
+        Saved {
+            status: Status::first(wish.rev),
+            intent: Intent::of(wish.rev),
             wish,
-            frozen: store.state(FROZEN)?,
-            timers: store.state(TIMERS)?.unwrap_or_default(),
-            judging: store.state(JUDGING)?,
-            notes: store.state(NOTES)?.unwrap_or_default(),
-        }))
+            frozen: None,
+            timers: Vec::new(),
+            judging: None,
+            notes: Notes::default(),
+            rollout: None,
+        }
     }
 
     /// The plan that counts now: at rest that of what is wanted, else the one that rest was left with.

@@ -2,7 +2,7 @@
 use crate::config::Settings;
 use crate::keeper::Keeper;
 use serin_analysis::{Histogram, Sample};
-use serin_engine::{Fleet, InstanceSeen, MetricSource, PortError, Revision, Router, RouterSeen};
+use serin_engine::{Fleet, InstanceSeen, Look, MetricSource, PortError, Revision, Router, RouterSeen};
 use serin_proxy::Client;
 use serin_proxy::protocol::{Counts, Measures};
 use serin_rollout::{Pair, Route, RouteSeen, SetSeen, Slot};
@@ -51,7 +51,8 @@ impl Fleet for LocalFleet {
         self.0.lock().await.claim(epoch).await
     }
 
-    async fn observe(&mut self) -> Result<Pair<SetSeen>, PortError> {
+    /// Every look asks: this machine's instances are right here.
+    async fn observe(&mut self, _: Look) -> Result<Pair<SetSeen>, PortError> {
         let mut keeper = self.0.lock().await;
         keeper.tick().await?;
         Ok([keeper.set_seen(0), keeper.set_seen(1)])
@@ -59,6 +60,11 @@ impl Fleet for LocalFleet {
 
     async fn resize(&mut self, slot: Slot, to: u16, revision: &Revision, pin: bool) -> Result<(), PortError> {
         self.0.lock().await.resize(slot, to, revision, pin)
+    }
+
+    /// Nothing on one machine is ever copied home, so nobody asks for it.
+    async fn rewrite(&mut self, _: Slot, _: &Revision) -> Result<(), PortError> {
+        Err(PortError::Failed("the sets of one machine are never rewritten".to_owned()))
     }
 
     async fn refuses(&self, content: &serde_json::Value) -> Option<String> {
@@ -79,7 +85,7 @@ impl Router for LocalRouter {
         self.0.lock().await.claim(epoch).await
     }
 
-    async fn observe(&mut self) -> Result<RouteSeen, PortError> {
+    async fn observe(&mut self, _: Look) -> Result<RouteSeen, PortError> {
         self.0.lock().await.route_seen()
     }
 

@@ -22,8 +22,10 @@ use tokio::sync::watch;
 
 mod commit;
 mod error;
+mod ledger;
 mod lock;
 mod medium;
+mod migrate;
 mod outbox;
 mod prune;
 mod read;

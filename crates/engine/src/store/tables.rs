@@ -4,10 +4,10 @@ use std::path::Path;
 
 use redb::{Database, ReadableTable, TableDefinition};
 
-use super::{OpenError, snapshot};
+use super::{OpenError, migrate, snapshot};
 
 /// The number of the format below. A change that an older Serin would misread raises it, and `begin_epoch` then migrates.
-pub(super) const SCHEMA: u64 = 1;
+pub(super) const SCHEMA: u64 = 2;
 
 /// Numbers of the store itself, by the names below.
 pub(super) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
@@ -48,7 +48,7 @@ pub(super) fn begin_epoch(database: &Database, path: &Path) -> Result<(u64, u64)
     if let Some(found) = found.filter(|found| *found > SCHEMA) {
         return Err(OpenError::SchemaTooNew { path: path.to_path_buf(), found, known: SCHEMA });
     }
-    raise_epoch(database).map_err(|error| OpenError::database(path, error))
+    raise_epoch(database, found.unwrap_or(SCHEMA)).map_err(|error| OpenError::database(path, error))
 }
 
 /// The number of the format in the file; `None` in a new one.
@@ -60,7 +60,7 @@ fn schema(database: &Database) -> Result<Option<u64>, redb::Error> {
     }
 }
 
-fn raise_epoch(database: &Database) -> Result<(u64, u64), redb::Error> {
+fn raise_epoch(database: &Database, found: u64) -> Result<(u64, u64), redb::Error> {
     let mut transaction = database.begin_write()?;
     transaction.set_two_phase_commit(true);
     let (epoch, last);
@@ -77,6 +77,7 @@ fn raise_epoch(database: &Database) -> Result<(u64, u64), redb::Error> {
         transaction.open_table(MEASUREMENTS)?;
         transaction.open_table(CURSORS)?;
         let mut table = transaction.open_table(META)?;
+        migrate::from(found, &transaction)?;
         table.insert(meta::SCHEMA, SCHEMA)?;
         epoch = number(&table, meta::EPOCH)? + 1;
         table.insert(meta::EPOCH, epoch)?;

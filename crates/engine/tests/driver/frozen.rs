@@ -52,7 +52,7 @@ async fn bring_home(mut driver: Tested, port: &Port, dir: &Path, home: Slot, ver
         driver.round().await.unwrap();
         assert_eq!((is_under_way_home(&driver), goes_by(&driver)), (true, wanted.clone()));
         drop(driver);
-        driver = world::driver(port, dir);
+        driver = world::driver(port, dir).await;
     }
     port.0.borrow_mut().starting = None;
     rest(&mut driver, port).await;

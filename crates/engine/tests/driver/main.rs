@@ -5,9 +5,10 @@ use serin_engine::{Answer, Command, Order, Ordered};
 use serin_journal::DECISIONS;
 use serin_journal::decision::{Choice, Decided, Permit};
 use serin_rollout::{OnAbort, Outcome, Phase, Plan, Rev, Split, StepKey, WaitingOn, decide, permit};
-use world::{Port, decided, key, order, plan, rest, serving, until};
+use world::{Port, Tested, decided, key, order, plan, rest, serving, until};
 
 mod frozen;
+mod ledger;
 mod world;
 
 #[tokio::test(flavor = "current_thread")]
@@ -69,7 +70,7 @@ async fn a_restart_after_every_round_changes_nothing() {
             driver.round().await.unwrap();
             port.second();
             drop(driver);
-            driver = world::driver(&port, dir.path());
+            driver = world::driver(&port, dir.path()).await;
         }
         let status = *driver.status().unwrap();
         let wanted = if failing == 0 { Rev(2) } else { Rev(1) };
@@ -107,7 +108,7 @@ async fn a_restarted_controller_that_only_waits_renews_the_lease() {
     assert!(port.0.borrow().route.lease);
     let waits = *driver.status().unwrap();
     drop(driver);
-    driver = world::driver(&port, dir.path());
+    driver = world::driver(&port, dir.path()).await;
     let (writes, renewed, epoch) = (port.0.borrow().writes, port.0.borrow().renewed, port.0.borrow().epoch);
     for round in 1..=3 {
         assert!(matches!(driver.round().await.unwrap(), WaitingOn::Approval(_)));
@@ -139,7 +140,7 @@ async fn a_fenced_controller_writes_nothing_more() {
     let (port, dir) = (Port::new(), tempfile::tempdir().unwrap());
     let mut driver = serving(&port, dir.path()).await;
     drop(driver);
-    driver = world::driver(&port, dir.path());
+    driver = world::driver(&port, dir.path()).await;
     port.0.borrow_mut().epoch = 99;
     driver.deploy(&order(2, plan(false))).await.unwrap();
     let before = port.0.borrow().writes;
@@ -148,6 +149,16 @@ async fn a_fenced_controller_writes_nothing_more() {
         port.second();
     }
     assert_eq!(port.0.borrow().writes, before);
+}
+
+/// Gives a command, and names the answer.
+async fn tell(driver: &mut Tested, command: Command, key: StepKey) -> &'static str {
+    match driver.command(&command, key, "me").await.unwrap() {
+        Answer::Done(_) => "done",
+        Answer::Late(_) => "late",
+        Answer::Already(_) => "already",
+        Answer::Refused(_) => "refused",
+    }
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -161,29 +172,21 @@ async fn commands_are_for_the_step_that_they_name() {
     .await;
     assert!(matches!(on, WaitingOn::Approval(_)));
     let first = key(&driver);
-    let says = |answer: Answer| match answer {
-        Answer::Done(_) => "done",
-        Answer::Late(_) => "late",
-        Answer::Already(_) => "already",
-        Answer::Refused(_) => "refused",
-    };
-    let mut tell = |command: Command, key| says(driver.command(&command, key, "me").unwrap());
-    assert_eq!(tell(Command::Approve, StepKey { step: 1, ..first }), "late");
-    assert_eq!(tell(Command::Weight { share: 10_001 }, first), "refused");
-    assert_eq!(tell(Command::Approve, first), "done");
-    assert_eq!(tell(Command::Approve, first), "already");
-    assert_eq!(tell(Command::Rollback, first), "refused");
+    assert_eq!(tell(&mut driver, Command::Approve, StepKey { step: 1, ..first }).await, "late");
+    assert_eq!(tell(&mut driver, Command::Weight { share: 10_001 }, first).await, "refused");
+    assert_eq!(tell(&mut driver, Command::Approve, first).await, "done");
+    assert_eq!(tell(&mut driver, Command::Approve, first).await, "already");
+    assert_eq!(tell(&mut driver, Command::Rollback, first).await, "refused");
     until(&mut driver, &port, "the second step", |d| key(d).step == 1).await;
-    let mut tell = |command: Command, key| says(driver.command(&command, key, "me").unwrap());
-    assert_eq!(tell(Command::Approve, first), "late");
-    assert_eq!(tell(Command::Pause, StepKey { step: 1, ..first }), "done");
+    assert_eq!(tell(&mut driver, Command::Approve, first).await, "late");
+    assert_eq!(tell(&mut driver, Command::Pause, StepKey { step: 1, ..first }).await, "done");
     until(&mut driver, &port, "the pause", |d| {
         d.snapshots().borrow().as_ref().is_some_and(|s| s.waiting == WaitingOn::Paused)
     })
     .await;
     let now = key(&driver);
-    assert_eq!(says(driver.command(&Command::Resume, now, "me").unwrap()), "done");
-    assert_eq!(says(driver.command(&Command::Abort { reason: "no".into() }, now, "me").unwrap()), "done");
+    assert_eq!(tell(&mut driver, Command::Resume, now).await, "done");
+    assert_eq!(tell(&mut driver, Command::Abort { reason: "no".into() }, now).await, "done");
     rest(&mut driver, &port).await;
     assert_eq!(driver.status().unwrap().last.unwrap().outcome, Outcome::Aborted);
 }
@@ -195,7 +198,7 @@ async fn a_weight_of_a_persons_choice_holds_for_its_step() {
     driver.deploy(&order(2, plan(true))).await.unwrap();
     until(&mut driver, &port, "the first share", |d| d.status().unwrap().armed.bake).await;
     let now = key(&driver);
-    assert!(matches!(driver.command(&Command::Weight { share: 3_300 }, now, "me").unwrap(), Answer::Done(_)));
+    assert!(matches!(driver.command(&Command::Weight { share: 3_300 }, now, "me").await.unwrap(), Answer::Done(_)));
     until(&mut driver, &port, "the new share", |_| port.0.borrow().route.split.share(1) == 3_300).await;
     assert_eq!(key(&driver).attempt, now.attempt + 1, "what was judged before does not count for it");
 }
@@ -207,7 +210,7 @@ async fn a_warm_revision_is_returned_to_at_once_and_a_cold_one_is_started_first(
     driver.deploy(&order(2, plan(false))).await.unwrap();
     until(&mut driver, &port, "the window", |d| d.status().unwrap().armed.window).await;
     let now = key(&driver);
-    assert!(matches!(driver.command(&Command::Rollback, now, "me").unwrap(), Answer::Done(_)));
+    assert!(matches!(driver.command(&Command::Rollback, now, "me").await.unwrap(), Answer::Done(_)));
     driver.round().await.unwrap();
     assert_eq!(port.0.borrow().route.split, Split::all(0, 2), "no time passed");
     rest(&mut driver, &port).await;
@@ -216,7 +219,7 @@ async fn a_warm_revision_is_returned_to_at_once_and_a_cold_one_is_started_first(
     let status = *driver.status().unwrap();
     assert_eq!(status.rev[status.good], Some(Rev(3)));
     let now = key(&driver);
-    assert!(matches!(driver.command(&Command::Rollback, now, "me").unwrap(), Answer::Done(_)));
+    assert!(matches!(driver.command(&Command::Rollback, now, "me").await.unwrap(), Answer::Done(_)));
     rest(&mut driver, &port).await;
     let status = *driver.status().unwrap();
     assert_eq!(status.rev[status.good], Some(Rev(1)), "the revision before the present one");
@@ -230,7 +233,7 @@ async fn a_parked_canary_keeps_its_share_without_a_lease_and_refuses_another_rev
     until(&mut driver, &port, "the first share", |d| d.status().unwrap().armed.bake).await;
     assert!(port.0.borrow().route.lease, "an unproven share has a lease");
     let park = Command::Park { reason: "to look at it".into() };
-    assert!(matches!(driver.command(&park, key(&driver), "me").unwrap(), Answer::Done(_)));
+    assert!(matches!(driver.command(&park, key(&driver), "me").await.unwrap(), Answer::Done(_)));
     for _ in 0..20 {
         driver.round().await.unwrap();
         port.second();
@@ -254,14 +257,14 @@ async fn an_aborted_canary_that_is_to_be_kept_stays_without_traffic() {
     driver.deploy(&order(2, Plan { on_abort: OnAbort::Park, ..plan(false) })).await.unwrap();
     until(&mut driver, &port, "the first share", |d| d.status().unwrap().armed.bake).await;
     assert!(matches!(
-        driver.command(&Command::Abort { reason: String::new() }, key(&driver), "me").unwrap(),
+        driver.command(&Command::Abort { reason: String::new() }, key(&driver), "me").await.unwrap(),
         Answer::Done(_)
     ));
     until(&mut driver, &port, "parked", |d| matches!(d.status().unwrap().phase, Phase::Parked { .. })).await;
     let (route, set) = (port.0.borrow().route, port.0.borrow().sets[1]);
     assert_eq!((route.split, set.desired), (Split::all(0, 2), 2));
     let abort = Command::Abort { reason: String::new() };
-    assert!(matches!(driver.command(&abort, key(&driver), "me").unwrap(), Answer::Done(_)));
+    assert!(matches!(driver.command(&abort, key(&driver), "me").await.unwrap(), Answer::Done(_)));
     rest(&mut driver, &port).await;
     assert_eq!(port.0.borrow().sets[1].desired, 0);
 }

@@ -2,7 +2,8 @@
 use serin_analysis::{Check, Checks, Metric, Ppm, Sample};
 use serin_engine::store::Store;
 use serin_engine::{
-    Clock, Driver, Fleet, InstanceSeen, MetricSource, Order, Ordered, Parts, PortError, Revision, Router, RouterSeen,
+    Clock, Driver, Fleet, InstanceSeen, Ledger, Look, MetricSource, Order, Ordered, Parts, PortError, Revision, Router,
+    RouterSeen,
 };
 use serin_journal::decision::Decided;
 use serin_journal::{DECISIONS, Journal, Line};
@@ -87,7 +88,7 @@ impl Fleet for Port {
     async fn claim(&mut self, epoch: u64) -> Result<(), PortError> {
         self.claimed(epoch)
     }
-    async fn observe(&mut self) -> Result<Pair<SetSeen>, PortError> {
+    async fn observe(&mut self, _: Look) -> Result<Pair<SetSeen>, PortError> {
         let mut world = self.0.borrow_mut();
         if world.unreachable {
             return Err(PortError::Failed("nobody answers".into()));
@@ -106,6 +107,12 @@ impl Fleet for Port {
         (set.rev, set.desired, set.pinned) = (Some(revision.rev), to, pin);
         Ok(())
     }
+    async fn rewrite(&mut self, slot: Slot, revision: &Revision) -> Result<(), PortError> {
+        let mut world = self.0.borrow_mut();
+        world.writes += 1;
+        world.sets[slot].rev = Some(revision.rev);
+        Ok(())
+    }
     async fn refuses(&self, _: &serde_json::Value) -> Option<String> {
         self.0.borrow().refuses.clone()
     }
@@ -121,7 +128,7 @@ impl Router for Port {
     async fn claim(&mut self, epoch: u64) -> Result<(), PortError> {
         self.claimed(epoch)
     }
-    async fn observe(&mut self) -> Result<RouteSeen, PortError> {
+    async fn observe(&mut self, _: Look) -> Result<RouteSeen, PortError> {
         let world = self.0.borrow();
         Ok(RouteSeen { accepted: world.route, acked: !world.falling_back, in_force: vec![] })
     }
@@ -159,13 +166,17 @@ impl Clock for Port {
     }
 }
 
-pub type Tested = Driver<Port, Port, Port, Port>;
+pub type On<L> = Driver<L, Port, Port, Port, Port>;
+pub type Tested = On<Arc<Store>>;
 
-pub fn driver(port: &Port, dir: &Path) -> Tested {
-    let store = Arc::new(Store::open(dir.join("store.redb")).unwrap());
+pub async fn driver(port: &Port, dir: &Path) -> Tested {
+    with(port, dir, Arc::new(Store::open(dir.join("store.redb")).unwrap())).await
+}
+
+pub async fn with<L: Ledger>(port: &Port, dir: &Path, ledger: L) -> On<L> {
     let (fleet, router, metrics, clock) = (port.clone(), port.clone(), port.clone(), port.clone());
-    let journal = Journal::at(dir.join(DECISIONS), 1 << 24, store.epoch());
-    Driver::new(Parts { service: "shop".into(), store, fleet, router, metrics, clock, journal }).unwrap()
+    let journal = Journal::at(dir.join(DECISIONS), 1 << 24, ledger.epoch());
+    Driver::new(Parts { service: "shop".into(), ledger, fleet, router, metrics, clock, journal }).await.unwrap()
 }
 
 pub fn plan(manual: bool) -> Plan {
@@ -192,7 +203,7 @@ pub fn order(version: u32, plan: Plan) -> Order {
 }
 
 /// Seconds pass, with some rounds in each, until `end` holds.
-pub async fn until(driver: &mut Tested, port: &Port, what: &str, end: impl Fn(&Tested) -> bool) -> WaitingOn {
+pub async fn until<L: Ledger>(driver: &mut On<L>, port: &Port, what: &str, end: impl Fn(&On<L>) -> bool) -> WaitingOn {
     for _ in 0..200 {
         let on = driver.round().await.unwrap();
         if end(driver) {
@@ -209,7 +220,7 @@ pub async fn rest(driver: &mut Tested, port: &Port) {
 }
 
 pub async fn serving(port: &Port, dir: &Path) -> Tested {
-    let mut driver = driver(port, dir);
+    let mut driver = driver(port, dir).await;
     assert_eq!(driver.round().await.unwrap(), WaitingOn::Nothing, "nothing is wanted, so nothing is done");
     assert_eq!(driver.deploy(&order(1, plan(false))).await.unwrap(), Ordered::Accepted { rollout: 0, rev: Rev(1) });
     rest(&mut driver, port).await;

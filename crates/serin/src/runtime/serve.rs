@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// The decision log keeps at most twice this.
 const DECISIONS_BYTES: u64 = 16 * 1024 * 1024;
 
-type Local = Driver<LocalFleet, LocalRouter, LocalMetrics, SystemClock>;
+type Local = Driver<Arc<Store>, LocalFleet, LocalRouter, LocalMetrics, SystemClock>;
 
 /// Runs until SIGINT or SIGTERM.
 pub(super) fn run(job: Job) -> ExitCode {
@@ -57,14 +57,14 @@ async fn serve(job: &Job) -> Result<(), Stopped> {
     let (fleet, router, metrics) = ports(keeper);
     let parts = Parts {
         service: job.place.service.clone(),
-        store: store.clone(),
+        ledger: store.clone(),
         fleet: fleet.clone(),
         router,
         metrics: metrics.clone(),
         clock: SystemClock,
         journal: Journal::at(layout.decisions(), DECISIONS_BYTES, store.epoch()),
     };
-    let mut driver = Driver::new(parts).map_err(|error| error.to_string()).map_err(stopped(""))?;
+    let mut driver = Driver::new(parts).await.map_err(|error| error.to_string()).map_err(stopped(""))?;
     let told = Told::new(job.output, *store.subscribe().borrow());
     let (ask, asked) = mpsc::channel(16);
     let (changed, changes) = watch::channel(0);
@@ -145,11 +145,10 @@ fn wanted(job: &Job, store: &Store) -> Result<Spec, Stopped> {
     if let Some(loaded) = &job.loaded {
         return Ok(loaded.spec.clone());
     }
-    let wish: Option<serin_engine::Wish> =
-        store.state("wish").map_err(|error| error.to_string()).map_err(stopped(""))?;
-    let wish =
-        wish.ok_or("nothing is stored yet".to_owned()).map_err(stopped("start with `serin serve -f serin.yaml`"))?;
-    serde_json::from_value(wish.spec)
+    let saved = store.saved().map_err(|error| error.to_string()).map_err(stopped(""))?;
+    let saved =
+        saved.ok_or("nothing is stored yet".to_owned()).map_err(stopped("start with `serin serve -f serin.yaml`"))?;
+    serde_json::from_value(saved.wish.spec)
         .map_err(|error| format!("the stored spec cannot be understood: {error}"))
         .map_err(stopped("start with the file: `serin serve -f serin.yaml`"))
 }
@@ -223,7 +222,7 @@ impl Loop {
         // Whoever asked may have gone; then nobody needs the answer.
         match asked {
             Asked::Command(command, key, by, answer) => {
-                let done = self.driver.command(&command, key, &by).map_err(|error| error.to_string());
+                let done = self.driver.command(&command, key, &by).await.map_err(|error| error.to_string());
                 let _ = answer.send(done);
             }
             Asked::Deploy(what, answer) => {

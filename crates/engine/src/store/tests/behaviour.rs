@@ -85,10 +85,10 @@ fn files_that_are_no_store_or_a_newer_one_are_refused_untouched() {
         .expect("write");
     drop(store);
     for _ in 0..2 {
-        let Err(error @ OpenError::SchemaTooNew { found: 7, known: 1, .. }) = Store::open(&path) else {
+        let Err(error @ OpenError::SchemaTooNew { found: 8, known: 2, .. }) = Store::open(&path) else {
             panic!("a newer format was opened")
         };
-        assert!(error.to_string().contains("has format 7"), "{error}");
+        assert!(error.to_string().contains("has format 8"), "{error}");
     }
     std::fs::remove_file(&path).expect("remove");
     std::fs::write(directory.path().join("store.redb.new"), &foreign).expect("write");
