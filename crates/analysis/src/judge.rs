@@ -69,6 +69,9 @@ pub enum OnError {
 pub struct Checks {
     /// What is measured each round, in this order.
     pub checks: Vec<Check>,
+    /// What is asked of others each round after that, by name: they say themselves what they found.
+    #[serde(default)]
+    pub asked: Vec<String>,
     /// Milliseconds from round to round.
     pub interval_ms: u64,
     /// How many rounds in a row must pass before a step passes.
@@ -92,6 +95,7 @@ impl Checks {
     pub fn new(checks: Vec<Check>) -> Self {
         Self {
             checks,
+            asked: Vec::new(),
             interval_ms: Self::DEFAULT_INTERVAL_MS,
             passes: 1,
             budget: Budget::default(),
@@ -100,13 +104,24 @@ impl Checks {
         }
     }
 
+    /// How many measurements a round has.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.checks.len() + self.asked.len()
+    }
+
+    /// What is measured and asked, by name, in the order of a round's measurements.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.checks.iter().map(|check| check.metric.name()).chain(self.asked.iter().map(String::as_str))
+    }
+
     /// Whether they can be used: to be asked once, before a release starts.
     ///
     /// # Errors
     /// The first thing that makes no sense, and what to write instead.
     pub fn validate(&self) -> Result<(), ChecksError> {
         let refuse = |text: &str| Err(ChecksError { text: text.to_string() });
-        if self.checks.is_empty() {
+        if self.count() == 0 {
             return refuse("there is no check: write at least one metric, or leave the analysis out");
         }
         if self.interval_ms == 0 {
@@ -207,14 +222,14 @@ pub struct Judgement {
 pub fn judge(checks: &Checks, history: &History, measurements: &[Measurement]) -> Judgement {
     let mut next = *history;
     next.rounds = next.rounds.saturating_add(1);
-    let blind = measurements.len() != checks.checks.len() || has(measurements, Outcome::Error);
+    let blind = measurements.len() != checks.count() || has(measurements, Outcome::Error);
     next.errors = if blind { next.errors.saturating_add(1) } else { 0 };
     let patience_is_over = next.errors >= checks.errors.max(1);
     let outcome = if has(measurements, Outcome::Fail) {
         Outcome::Fail
     } else if blind && !(patience_is_over && checks.on_error == OnError::Pass) {
         Outcome::Error
-    } else if has(measurements, Outcome::Inconclusive) || checks.checks.is_empty() {
+    } else if has(measurements, Outcome::Inconclusive) || checks.count() == 0 {
         Outcome::Inconclusive
     } else {
         Outcome::Pass
@@ -267,9 +282,9 @@ fn explain(
         }
         text.push_str(&measurement.text);
     }
-    if measurements.len() != checks.checks.len() {
-        text = format!("{} of {} checks were measured", measurements.len(), checks.checks.len());
-    } else if checks.checks.is_empty() {
+    if measurements.len() != checks.count() {
+        text = format!("{} of {} checks were measured", measurements.len(), checks.count());
+    } else if checks.count() == 0 {
         text = "there is no check".to_string();
     }
     let Budget { consecutive, total } = checks.budget;

@@ -168,14 +168,22 @@ impl fmt::Display for Value {
 pub struct Measurement {
     /// The value, where there is one. After a failure it is that of the window which failed.
     pub value: Option<Value>,
-    /// The limit that it was compared with.
-    pub limit: Value,
+    /// The limit that it was compared with, where Serin did that itself.
+    pub limit: Option<Value>,
     /// How many requests it comes from.
     pub samples: u64,
     /// What was found.
     pub result: Outcome,
     /// The same in one line for people, such as `success rate 69.17% < 99%`.
     pub text: String,
+}
+
+impl Measurement {
+    /// What somebody found who was asked; `text` says it in one line for people.
+    #[must_use]
+    pub fn told(result: Outcome, text: String) -> Self {
+        Self { value: None, limit: None, samples: 0, result, text }
+    }
 }
 
 /// One metric over one sample.
@@ -284,7 +292,7 @@ pub fn measure(check: &Check, window: &Window) -> Measurement {
             NoData::Pass => Outcome::Pass,
         };
         let text = format!("{}: {} of the {} needed", metric.name(), requests(samples), min_samples.max(1));
-        return Measurement { value: None, limit: metric.limit(), samples, result: outcome, text };
+        return Measurement { value: None, limit: Some(metric.limit()), samples, result: outcome, text };
     };
     match method {
         Method::Point => conclude(metric, if reading.holds { Outcome::Pass } else { Outcome::Fail }, reading),
@@ -310,7 +318,7 @@ pub fn measure(check: &Check, window: &Window) -> Measurement {
 fn conclude(metric: Metric, result: Outcome, reading: Figure) -> Measurement {
     Measurement {
         value: Some(reading.value),
-        limit: metric.limit(),
+        limit: Some(metric.limit()),
         samples: reading.samples,
         result,
         text: reading.text,
@@ -322,7 +330,7 @@ fn conclude(metric: Metric, result: Outcome, reading: Figure) -> Measurement {
 pub fn unreachable(check: &Check, reason: &str) -> Measurement {
     Measurement {
         value: None,
-        limit: check.metric.limit(),
+        limit: Some(check.metric.limit()),
         samples: 0,
         result: Outcome::Error,
         text: format!("{} unknown: {}", check.metric.name(), reason),

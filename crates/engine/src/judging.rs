@@ -54,8 +54,15 @@ pub fn subject(status: &Status) -> Option<(StepKey, bool, Slot)> {
 }
 
 impl Judging {
-    /// Begins with a step, or with the moment that its target is reached. Failures of the same rollout go on counting.
-    pub fn begin(old: Option<&Judging>, key: StepKey, reached: bool, now_ms: u64, interval_ms: u64) -> Judging {
+    /// Begins with a step, or with the moment that its target is reached, at these counters; the first round comes an
+    /// interval later. Failures of the same rollout go on counting.
+    pub fn begin(
+        old: Option<&Judging>,
+        (key, reached): (StepKey, bool),
+        counters: Result<Sample, String>,
+        now_ms: u64,
+        interval_ms: u64,
+    ) -> Judging {
         let history = match old {
             Some(old) if old.key == key => History { passed: 0, ..old.history },
             Some(old) if old.key.rollout == key.rollout => old.history.next_step(),
@@ -68,16 +75,29 @@ impl Judging {
             reached,
             next_ms,
             history,
-            reading: None,
+            reading: counters.ok().map(Reading::begin),
             verdict,
             measurements: Vec::new(),
             text: String::new(),
         }
     }
 
-    /// One round. The first reading of a step only sets the counters' beginning.
-    pub fn round(&mut self, checks: &Checks, counters: Result<Sample, String>, now_ms: u64) -> Option<Outcome> {
-        let measurements: Vec<Measurement> = match (counters, &mut self.reading) {
+    /// Whether it is time for the next round. A deadline further away than a round is of another start of the machine.
+    pub fn is_due(&self, now_ms: u64, interval_ms: u64) -> bool {
+        self.next_ms <= now_ms || self.next_ms > now_ms.saturating_add(interval_ms)
+    }
+
+    /// One round: `counters` for [`Checks::checks`], `asked` for [`Checks::asked`]. The first reading of counters that could
+    /// not be read in the beginning is their beginning, and no round.
+    pub fn round(
+        &mut self,
+        checks: &Checks,
+        counters: Result<Sample, String>,
+        asked: Vec<Measurement>,
+        now_ms: u64,
+    ) -> Option<Outcome> {
+        self.next_ms = now_ms.saturating_add(checks.interval_ms);
+        let mut measurements: Vec<Measurement> = match (counters, &mut self.reading) {
             (Ok(counters), reading @ None) => {
                 *reading = Some(Reading::begin(counters));
                 return None;
@@ -88,7 +108,7 @@ impl Judging {
             }
             (Err(why), _) => checks.checks.iter().map(|check| unreachable(check, &why)).collect(),
         };
-        self.next_ms = now_ms.saturating_add(checks.interval_ms);
+        measurements.extend(asked);
         let judgement = judge(checks, &self.history, &measurements);
         let failed = judgement.history.failed_total > self.history.failed_total;
         self.history = judgement.history;

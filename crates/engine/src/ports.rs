@@ -1,7 +1,7 @@
 //! What the driver needs of the world. A platform implements these; they combine freely.
 use serde::{Deserialize, Serialize};
-use serin_analysis::Sample;
-use serin_rollout::{Pair, Rev, Route, RouteSeen, SetSeen, Slot};
+use serin_analysis::{Measurement, Sample};
+use serin_rollout::{Pair, Rev, Route, RouteSeen, SetSeen, Slot, StepKey};
 use std::future::Future;
 
 /// Why a platform did not do what was asked. Nothing may be concluded from it about what is so now.
@@ -80,6 +80,9 @@ pub trait Router {
 pub trait MetricSource {
     /// The counters of `slot`, cumulative since the data plane began to count.
     fn read(&mut self, slot: Slot) -> impl Future<Output = Result<Sample, String>>;
+    /// What others say of `slot` at the step that is named: one measurement for each of [`serin_analysis::Checks::asked`],
+    /// in their order.
+    fn ask(&mut self, slot: Slot, key: StepKey) -> impl Future<Output = Vec<Measurement>>;
 }
 
 /// Two clocks: one for deadlines, which nobody can move, and one for people.

@@ -56,6 +56,7 @@ impl<L: Ledger, F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<L, F, R, 
         }
         saved.status = next;
         saved.timers = rearm(&saved.timers, &next, saved.plan(), &self.parts.clock);
+        self.begin_judging(&mut change.saved).await;
         let told = self.told(&change.saved, events);
         change.events.extend(told);
         self.keep(change).await?;
@@ -85,28 +86,38 @@ impl<L: Ledger, F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<L, F, R, 
         events.iter().map(happened).collect()
     }
 
-    /// One round of the analysis, when it is time for it.
-    pub(crate) async fn judge(&mut self) {
-        let Some(saved) = &self.saved else { return };
-        let (Some((key, reached, slot)), Some(checks)) = (subject(&saved.status), saved.checks().cloned()) else {
-            return;
-        };
-        let now = self.parts.clock.boot_ms();
+    /// Begins the analysis of what is to be judged in `saved`, where that has not begun. `false`: there is nothing to begin.
+    async fn begin_judging(&mut self, saved: &mut Saved) -> bool {
+        let (Some((key, reached, slot)), Some(checks)) = (subject(&saved.status), saved.checks()) else { return false };
+        let interval_ms = checks.interval_ms;
         let old = saved.judging.as_ref();
-        let mut judging = match old {
-            Some(judging) if judging.key == key && judging.reached == reached => judging.clone(),
-            Some(_) | None => Judging::begin(old, key, reached, now, checks.interval_ms),
-        };
-        let is_due = judging.reading.is_none() || judging.next_ms <= now || judging.next_ms > now + checks.interval_ms;
-        if !is_due {
-            return;
+        if old.is_some_and(|judging| judging.key == key && judging.reached == reached) {
+            return false;
         }
         let counters = self.parts.metrics.read(slot).await;
-        let judged = judging.round(&checks, counters, now);
-        let Some(saved) = &self.saved else { return };
-        let mut change = Change::to(saved.clone(), self.parts.clock.wall_ms());
+        let now = self.parts.clock.boot_ms();
+        saved.judging = Some(Judging::begin(old, (key, reached), counters, now, interval_ms));
+        true
+    }
+
+    /// One round of the analysis, when it is time for it.
+    pub(crate) async fn judge(&mut self) {
+        let Some(mut saved) = self.saved.clone() else { return };
+        if self.begin_judging(&mut saved).await {
+            self.found = Some(Change::to(saved, self.parts.clock.wall_ms()));
+            return;
+        }
+        let (Some((key, _, slot)), Some(checks)) = (subject(&saved.status), saved.checks().cloned()) else { return };
+        let now = self.parts.clock.boot_ms();
+        let Some(mut judging) = saved.judging.take().filter(|judging| judging.is_due(now, checks.interval_ms)) else {
+            return;
+        };
+        let counters = self.parts.metrics.read(slot).await;
+        let asked = self.parts.metrics.ask(slot, key).await;
+        let judged = judging.round(&checks, counters, asked, now);
+        let mut change = Change::to(saved, self.parts.clock.wall_ms());
         if let Some(outcome) = judged {
-            let metrics = checks.checks.iter().map(|check| check.metric.name().to_owned()).collect();
+            let metrics = checks.names().map(str::to_owned).collect();
             change.judged = Some(Judged { key, metrics, measurements: judging.measurements.clone() });
             if outcome == Found::Fail {
                 let failed = judging.history.failed_total;

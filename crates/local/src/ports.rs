@@ -1,11 +1,11 @@
 //! The engine's ports, over one keeper. A driver asks the fleet first: that look is what the router answers from.
 use crate::config::Settings;
 use crate::keeper::Keeper;
-use serin_analysis::{Histogram, Sample};
+use serin_analysis::{Histogram, Measurement, Sample};
 use serin_engine::{Fleet, InstanceSeen, Look, MetricSource, PortError, Revision, Router, RouterSeen};
 use serin_proxy::Client;
 use serin_proxy::protocol::{Counts, Measures};
-use serin_rollout::{Pair, Route, RouteSeen, SetSeen, Slot};
+use serin_rollout::{Pair, Route, RouteSeen, SetSeen, Slot, StepKey};
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
@@ -110,6 +110,11 @@ impl MetricSource for LocalMetrics {
     async fn read(&mut self, slot: Slot) -> Result<Sample, String> {
         let measures = self.measures().await?;
         Ok(sample(&measures.total[slot].counts))
+    }
+
+    /// On one machine the proxy's counters are all there is.
+    async fn ask(&mut self, _: Slot, _: StepKey) -> Vec<Measurement> {
+        Vec::new()
     }
 }
 

@@ -12,7 +12,7 @@ fn checks(count: usize) -> Checks {
 }
 
 fn found(result: Outcome) -> Measurement {
-    Measurement { value: None, limit: Value::Ppm(Ppm::ONE), samples: 20, result, text: format!("{result:?}") }
+    Measurement { value: None, limit: Some(Value::Ppm(Ppm::ONE)), samples: 20, result, text: format!("{result:?}") }
 }
 
 fn run(checks: &Checks, rounds: &[Outcome]) -> (Vec<Verdict>, History) {

@@ -33,7 +33,7 @@ fn a_broken_success_rate_is_worded_as_in_the_field() {
     assert_eq!((found.result, found.text.as_str()), (Outcome::Fail, "success rate 69.17% < 99%"));
     assert_eq!(found.samples, 133);
     assert_eq!(found.value, Ppm::new(691_729).map(Value::Ppm));
-    assert_eq!(found.limit, Value::Ppm(Ppm::new(990_000).expect("in range")));
+    assert_eq!(found.limit, Some(Value::Ppm(Ppm::new(990_000).expect("in range"))));
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! What the driver asks of a ledger: what belongs together is one change, and one of which nobody knows whether it is
 //! there is read again before anything follows from it.
 use crate::world::{On, Port, order, plan, with};
+use serin_analysis::Outcome as Passed;
 use serin_engine::{Change, Ledger, PortError, Revision, Saved};
-use serin_rollout::{Event, Outcome, Rev, Verdict};
+use serin_rollout::{Event, Outcome, Rev};
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
@@ -124,8 +125,9 @@ async fn a_round_of_the_analysis_and_the_decision_that_follows_from_it_are_one_c
     let mut steps = 0;
     for change in accepted {
         let judged = change.judged.as_ref().expect("the round that passed it");
-        let judging = change.saved.judging.as_ref().expect("what it found");
-        assert_eq!((judged.key, judging.verdict), (judging.key, Some(Verdict::Pass)));
+        assert_eq!((judged.key.step, judged.measurements[0].result), (steps, Passed::Pass));
+        let begun = change.saved.judging.as_ref().expect("what is judged next");
+        assert!(begun.reading.is_some(), "its counters begin with the change");
         steps += 1;
     }
     assert_eq!(steps, 3);

@@ -8,6 +8,7 @@ use serin_rollout::{OnAbort, Outcome, Phase, Plan, Rev, Split, StepKey, WaitingO
 use world::{Port, Tested, decided, key, order, plan, rest, serving, until};
 
 mod frozen;
+mod judging;
 mod ledger;
 mod world;
 

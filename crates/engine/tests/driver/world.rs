@@ -1,5 +1,5 @@
 //! A platform in which everything that is asked for happens by the next look, and a driver of a shop on it.
-use serin_analysis::{Check, Checks, Metric, Ppm, Sample};
+use serin_analysis::{Check, Checks, Measurement, Metric, Ppm, Sample};
 use serin_engine::store::Store;
 use serin_engine::{
     Clock, Driver, Fleet, InstanceSeen, Ledger, Look, MetricSource, Order, Ordered, Parts, PortError, Revision, Router,
@@ -28,6 +28,10 @@ pub struct World {
     pub failing: u64,
     pub counted: Pair<Sample>,
     pub new: Option<Rev>,
+    /// The counters cannot be read.
+    pub uncounted: bool,
+    /// What others say when they are asked.
+    pub said: Vec<Measurement>,
     pub unreachable: bool,
     /// The slot whose instances do not become ready.
     pub starting: Option<Slot>,
@@ -52,6 +56,8 @@ impl Port {
             failing: 0,
             counted: Default::default(),
             new: None,
+            uncounted: false,
+            said: vec![],
             unreachable: false,
             starting: None,
             falling_back: false,
@@ -150,7 +156,11 @@ impl Router for Port {
 
 impl MetricSource for Port {
     async fn read(&mut self, slot: Slot) -> Result<Sample, String> {
-        Ok(self.0.borrow().counted[slot].clone())
+        let world = self.0.borrow();
+        if world.uncounted { Err("the counters are away".to_owned()) } else { Ok(world.counted[slot].clone()) }
+    }
+    async fn ask(&mut self, _: Slot, _: StepKey) -> Vec<Measurement> {
+        self.0.borrow().said.clone()
     }
 }
 

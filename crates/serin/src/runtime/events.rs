@@ -151,7 +151,7 @@ fn measured(row: &store::MeasurementRow) -> Vec<MeasurementView> {
         key: step_key(judged.key),
         metric: name.clone(),
         value: found.value.map(|value| value.to_string()),
-        limit: found.limit.to_string(),
+        limit: found.limit.map(|limit| limit.to_string()).unwrap_or_default(),
         result: verdict(found.result),
         samples: found.samples,
     };

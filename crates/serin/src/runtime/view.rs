@@ -381,7 +381,10 @@ fn analysis(snapshot: &Snapshot) -> Option<AnalysisView> {
     let metrics = rows.map(|(check, found)| MetricView {
         name: check.metric.name().to_owned(),
         value: found.and_then(|found| found.value).map(|value| value.to_string()),
-        limit: limit(check.metric, found.map_or_else(|| limits(check), |found| found.limit.to_string())),
+        limit: {
+            let known = found.and_then(|found| found.limit);
+            limit(check.metric, known.map_or_else(|| limits(check), |known| known.to_string()))
+        },
         result: found.map_or(Verdict::Inconclusive, |found| verdict(found.result)),
         samples: found.map_or(0, |found| found.samples),
     });

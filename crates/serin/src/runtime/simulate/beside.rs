@@ -38,12 +38,9 @@ impl<'a> Beside<'a> {
         Beside { spec, checks: convert::checks(spec), armed: Vec::new(), judging: None }
     }
 
-    /// The judging of what is to be judged now: what was begun for it, or a new beginning.
-    fn judging(&self, key: StepKey, reached: bool, now_ms: u64, interval_ms: u64) -> Judging {
-        match &self.judging {
-            Some(judging) if judging.key == key && judging.reached == reached => judging.clone(),
-            old => Judging::begin(old.as_ref(), key, reached, now_ms, interval_ms),
-        }
+    /// The judging that was begun for what is to be judged now.
+    fn begun(&self, key: StepKey, reached: bool) -> Option<&Judging> {
+        self.judging.as_ref().filter(|judging| judging.key == key && judging.reached == reached)
     }
 
     fn snapshot(&self, plan: &Plan, status: &Status, seen: &Observation, waiting: WaitingOn) -> Snapshot {
@@ -99,15 +96,18 @@ impl Engine for Beside<'_> {
     }
 
     fn next_look(&self, status: &Status, now_ms: u64) -> Option<u64> {
-        let ((key, reached, _), checks) = (subject(status)?, self.checks.as_ref()?);
-        let judging = self.judging(key, reached, now_ms, checks.interval_ms);
-        Some(if judging.reading.is_none() { now_ms } else { judging.next_ms })
+        let ((key, reached, _), _) = (subject(status)?, self.checks.as_ref()?);
+        Some(self.begun(key, reached).map_or(now_ms, |judging| judging.next_ms))
     }
 
     fn judge(&mut self, status: &Status, now_ms: u64, read: &dyn Fn(Slot) -> Sample) -> Option<Judged> {
         let ((key, reached, slot), checks) = (subject(status)?, self.checks.as_ref()?);
-        let mut judging = self.judging(key, reached, now_ms, checks.interval_ms);
-        let found = judging.round(checks, Ok(read(slot)), now_ms);
+        let Some(mut judging) = self.begun(key, reached).cloned() else {
+            let old = self.judging.as_ref();
+            self.judging = Some(Judging::begin(old, (key, reached), Ok(read(slot)), now_ms, checks.interval_ms));
+            return None;
+        };
+        let found = judging.round(checks, Ok(read(slot)), Vec::new(), now_ms);
         let text = format!("Halt {} advancement {}", self.spec.service, judging.text);
         self.judging = Some(judging);
         found.map(|found| Judged { failed: found == Outcome::Fail, text })
