@@ -140,11 +140,14 @@ impl Wanted {
     /// acceptance asks for an approval exactly where there are some.
     #[must_use]
     pub fn gates_after(&self, step: u16) -> Vec<&Hook> {
-        let step = usize::from(step);
-        let (rises, last) = match &self.way {
-            Way::Weights(weights) => (step < weights.len(), step + 1 == weights.len()),
-            Way::Iterations(_) => (false, step == 0),
-            Way::Skipped => (false, false),
+        let prepared = usize::from(steps::preparation(&self.way, &self.gates).is_some());
+        let step = usize::from(step).checked_sub(prepared);
+        let (rises, last) = match (&self.way, step) {
+            (Way::Weights(_), None) => (true, false),
+            (Way::Iterations(_) | Way::Skipped, None) => (false, false),
+            (Way::Weights(weights), Some(step)) => (step < weights.len(), step + 1 == weights.len()),
+            (Way::Iterations(_), Some(step)) => (false, step == 0),
+            (Way::Skipped, Some(_)) => (false, false),
         };
         let stands = |i: &usize| {
             (rises && self.gates.traffic_increase.contains(i)) || (last && self.gates.promotion.contains(i))

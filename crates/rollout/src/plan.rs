@@ -284,6 +284,15 @@ impl Plan {
         }
     }
 
+    /// The same plan with a step before all the others: the new set at full size, without traffic, until `accept` is so.
+    /// Where traffic moves by members the plan stays as it is: its first instance has a part of the traffic at once.
+    pub fn with_preparation(mut self, accept: Accept) -> Plan {
+        if self.kind == Kind::Weighted {
+            self.steps.insert(0, Step { target: shared(self.limits.replicas, 0), accept });
+        }
+        self
+    }
+
     /// The plan of a service at rest, for which no revision is wanted but its own.
     ///
     /// # Errors

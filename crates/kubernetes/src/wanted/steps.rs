@@ -74,7 +74,19 @@ pub(super) fn plan(
     let impossible = |field: &'static str| move |why: PlanError| Impossible { field, why };
     let plan = Plan::compile(&preset, sizes.replicas, sizes.max_unavailable, false).map_err(impossible(field))?;
     let plan = plan.with_home(0, shares).map_err(impossible("stepWeightPromotion"))?;
+    let plan = match preparation(way, gates) {
+        Some(accept) => plan.with_preparation(accept),
+        None => plan,
+    };
     Ok(Plan { window: false, times, ..plan })
+}
+
+/// What stands between a canary that is ready and its first round: the hooks that must have been called by then, and the
+/// gate of the first rise. `None` where nothing does.
+pub(super) fn preparation(way: &Way, gates: &Gates) -> Option<Accept> {
+    let checks = !gates.preparation.is_empty() && *way != Way::Skipped;
+    let manual = !gates.traffic_increase.is_empty() && matches!(way, Way::Weights(_));
+    (checks || manual).then_some(Accept { bake_ms: None, checks, manual })
 }
 
 impl View<'_> {

@@ -91,13 +91,24 @@ fn gates_end_the_steps_before_them() {
         assert_eq!(asked, manual, "{kind}: an approval is asked for where somebody gives it");
         manual
     };
-    assert_eq!(manual("confirm-traffic-increase"), [true, true, false]);
+    assert_eq!(manual("confirm-traffic-increase"), [true, true, true, false], "the first rise has a gate too");
     assert_eq!(manual("confirm-promotion"), [false, true, false]);
     assert_eq!(manual("confirm-rollout"), [false, false, false]);
     let hooks = json!([{"type": "confirm-promotion", "name": "gate", "url": "http://gate/"}]);
     let wanted = want(spec(json!({"iterations": 3, "webhooks": hooks})), Target::default()).unwrap();
     assert_eq!(wanted.plan.steps.iter().map(|step| step.accept.manual).collect::<Vec<_>>(), [true, false]);
     assert_eq!((wanted.gates_after(0).len(), wanted.gates_after(1).len()), (1, 0));
+    assert_eq!(manual("pre-rollout"), [false; 4]);
+    let hooks = json!([
+        {"type": "pre-rollout", "name": "smoke test", "url": "http://test/"},
+        {"type": "confirm-promotion", "name": "gate", "url": "http://gate/"}
+    ]);
+    let wanted = want(spec(json!({"iterations": 3, "webhooks": hooks})), Target::default()).unwrap();
+    assert_eq!(shares(&wanted), [0, 0, 10_000]);
+    let accepted = |step: usize| (wanted.plan.steps[step].accept.checks, wanted.plan.steps[step].accept.manual);
+    assert_eq!([accepted(0), accepted(1)], [(true, false), (false, true)], "the smoke test comes before all rounds");
+    let gates = [0, 1, 2].map(|step| wanted.gates_after(step).len());
+    assert_eq!(gates, [0, 1, 0]);
 }
 
 #[test]

@@ -86,6 +86,8 @@ pub struct Hook {
 pub struct Gates {
     /// Before the canary is scaled up.
     pub rollout: Vec<usize>,
+    /// Once the canary is ready: each good answer is a passed check.
+    pub preparation: Vec<usize>,
     /// Before each rise of the weight.
     pub traffic_increase: Vec<usize>,
     /// Before the revision is promoted.
@@ -97,6 +99,7 @@ impl Gates {
         let at = |moment| hooks.iter().enumerate().filter(|(_, h)| h.moment == moment).map(|(i, _)| i).collect();
         Gates {
             rollout: at(Moment::ConfirmRollout),
+            preparation: at(Moment::PreRollout),
             traffic_increase: at(Moment::ConfirmTrafficIncrease),
             promotion: at(Moment::ConfirmPromotion),
         }

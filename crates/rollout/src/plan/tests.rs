@@ -23,6 +23,19 @@ fn weights_rise_and_end_with_everything() {
 }
 
 #[test]
+fn a_preparation_is_at_full_size_without_traffic() {
+    let manual = Accept { manual: true, ..Accept::default() };
+    let plan = Plan::compile(&Preset::Weights(vec![step(500)]), 2, 0, false).unwrap().with_preparation(manual);
+    assert_eq!(sizes(&plan), [[2, 2]; 3]);
+    let shares: Vec<Bp> = plan.steps.iter().map(|s| s.target.route.split.share(1)).collect();
+    assert_eq!((shares, plan.steps[0].accept), (vec![0, 500, FULL], manual));
+    assert_eq!(plan.steps[0].target.route, Route::plain(Split::all(0, 2)), "there is nothing to fall back from");
+    let kept = Preset::CanaryKept { one_by_one: true, first: manual, each: manual };
+    let kept = Plan::compile(&kept, 2, 0, false).unwrap();
+    assert_eq!(kept.clone().with_preparation(manual), kept);
+}
+
+#[test]
 fn weights_must_rise() {
     let bad = |list: Vec<WeightStep>| Plan::compile(&Preset::Weights(list), 2, 0, false).unwrap_err();
     assert_eq!(bad(vec![]), PlanError::NoSteps);
