@@ -26,7 +26,7 @@ mod names;
 mod steps;
 mod webhooks;
 
-pub use metrics::{Finding, Limits, Question, Source, Templates};
+pub use metrics::{Asked, Finding, Limits, Question, Source, Templates};
 pub use names::{Names, Ports};
 pub use steps::Way;
 pub use webhooks::{Gates, Hook, Moment};
@@ -114,9 +114,10 @@ pub struct Wanted {
     pub interval_ms: u64,
     /// Failed rounds that are too many.
     pub threshold: u32,
-    /// The checks that the analysis knows by itself; `None` where there is none of them. An acceptance that asks for
-    /// checks means all of [`Wanted::questions`] and the `rollout` webhooks, these or not.
+    /// How it is judged; `None` where nothing is asked for.
     pub checks: Option<Checks>,
+    /// What is asked for in each round, one for each of [`Checks::asked`].
+    pub asked: Vec<Asked>,
     /// Everything that is measured, in the order in which it is written.
     pub questions: Vec<Question>,
     /// Everybody who is asked and told, in the order in which it is written.
@@ -204,7 +205,6 @@ impl View<'_> {
         let hooks = self.hooks(way.as_ref(), found);
         let subject = self.subject(names.as_ref(), ports.as_ref());
         let questions = self.questions(subject.as_ref(), found);
-        let checks = self.checks(&questions, interval_ms, threshold, found);
         let shares = self.home_shares(found);
         let times = self.times(found);
         for problem in provider.map(|provider| support::told(canary, provider)).into_iter().flatten() {
@@ -212,6 +212,7 @@ impl View<'_> {
         }
         let alerts = self.alerts(found);
         let gates = Gates::of(&hooks);
+        let (asked, checks) = self.checks(&questions, &hooks, interval_ms, threshold);
         let judged = !questions.is_empty() || hooks.iter().any(|hook| hook.moment == Moment::Rollout);
         let way = way?;
         let plan = steps::plan(&way, sizes?, shares, times?, judged, &gates, interval_ms);
@@ -231,6 +232,7 @@ impl View<'_> {
             interval_ms,
             threshold,
             checks,
+            asked,
             questions,
             hooks,
             gates,

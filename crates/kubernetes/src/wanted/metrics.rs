@@ -1,5 +1,5 @@
 //! What is measured: whom to ask, what, and which answers are good.
-use super::View;
+use super::{Hook, Moment, View};
 use crate::decode::cut;
 use crate::duration;
 use crate::flagger::{Metric, MetricProvider, MetricTemplate};
@@ -38,6 +38,17 @@ pub struct Question {
     pub interval_ms: u64,
     /// Which answers are good: per cent for a success rate, milliseconds for a duration, else what the query gives.
     pub limits: Limits,
+    /// The same for whoever counts the requests himself and need not ask. `None` where counts do not answer it.
+    pub counted: Option<Check>,
+}
+
+/// What is asked for in a round, in this order: hooks that fail it first, as with Flagger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The hook with this index: once without traffic (`pre-rollout`), in every round (`rollout`).
+    Hook(usize),
+    /// The question with this index.
+    Question(usize),
 }
 
 /// Whom to ask.
@@ -141,7 +152,11 @@ impl View<'_> {
         }
         let limits = limits(metric, named, found)?;
         let (path, name) = (metric.path.clone(), metric.name.clone());
-        Some(Question { path, name, source, query, interval_ms, limits })
+        let counted = counted(&source, limits);
+        if let Some(Err(error)) = counted.map(|check| Checks::new(vec![check]).validate()) {
+            found.add_unless_known(Problem::error(Rule::Value, &path, error.to_string(), "write another limit"));
+        }
+        Some(Question { path, name, source, query, interval_ms, limits, counted })
     }
 
     fn nothing_asks(&self, metric: &Metric, found: &mut Found) {
@@ -218,48 +233,50 @@ impl View<'_> {
         }
     }
 
-    /// The checks that the analysis knows by itself, with Flagger's numbers: the value of a round is believed as it is
-    /// ([`Method::Point`]), and a canary without requests fails the round, as with Flagger, where "no values" does.
+    /// How the rounds are judged: everything in them is asked for. A round that has no answer at all from a source is a
+    /// row of its own.
     pub(super) fn checks(
         &self,
         questions: &[Question],
+        hooks: &[Hook],
         interval_ms: u64,
         threshold: u32,
-        found: &mut Found,
-    ) -> Option<Checks> {
-        let known = questions.iter().filter_map(|question| {
-            let metric = match (&question.source, question.limits) {
-                (Source::BuiltIn(BuiltIn::SuccessRate, _), Limits { min: Some(min), .. }) => {
-                    serin_analysis::Metric::SuccessRate { min: parts(min)? }
-                }
-                (Source::BuiltIn(BuiltIn::Duration(of), _), Limits { max: Some(max), .. }) => {
-                    serin_analysis::Metric::Latency { of: *of, max_ns: (max * 1e6).round() as u64 }
-                }
-                (Source::BuiltIn(..) | Source::Inline(_) | Source::Template(..), _) => return None,
-            };
-            let check = Check { method: Method::Point, min_samples: 1, no_data: NoData::Fail, metric };
-            Some((question, check))
-        });
-        let known: Vec<(&Question, Check)> = known.collect();
+    ) -> (Vec<Asked>, Option<Checks>) {
+        let of =
+            |moment| hooks.iter().enumerate().filter(move |(_, h)| h.moment == moment).map(|(i, _)| Asked::Hook(i));
+        let answered = of(Moment::PreRollout).chain(of(Moment::Rollout));
+        let asked: Vec<Asked> = answered.chain((0..questions.len()).map(Asked::Question)).collect();
+        let name = |asked: &Asked| match asked {
+            Asked::Hook(i) => hooks[*i].name.clone(),
+            Asked::Question(i) => questions[*i].name.clone(),
+        };
         let checks = Checks {
+            asked: asked.iter().map(name).collect(),
             interval_ms,
             budget: Budget { consecutive: 0, total: threshold },
             errors: threshold,
             on_error: OnError::Fail,
             ..Checks::new(Vec::new())
         };
-        let mut usable = Vec::new();
-        for (question, check) in known {
-            match (Checks { checks: vec![check], ..checks.clone() }).validate() {
-                Ok(()) => usable.push(check),
-                Err(error) => {
-                    let problem = Problem::error(Rule::Value, &question.path, error.to_string(), "write another limit");
-                    found.add_unless_known(problem);
-                }
-            }
-        }
-        (!usable.is_empty()).then_some(Checks { checks: usable, ..checks })
+        let judged = !asked.is_empty();
+        (asked, judged.then_some(checks))
     }
+}
+
+/// The check of a built-in metric for whoever has the counts themselves, with Flagger's numbers: the value of a round is
+/// believed as it is ([`Method::Point`]), and a canary without requests fails the round, as with Flagger, where "no
+/// values" does. `None` where the limits are none of this metric's.
+fn counted(source: &Source, limits: Limits) -> Option<Check> {
+    let metric = match (source, limits) {
+        (Source::BuiltIn(BuiltIn::SuccessRate, _), Limits { min: Some(min), .. }) => {
+            serin_analysis::Metric::SuccessRate { min: parts(min)? }
+        }
+        (Source::BuiltIn(BuiltIn::Duration(of), _), Limits { max: Some(max), .. }) => {
+            serin_analysis::Metric::Latency { of: *of, max_ns: (max * 1e6).round() as u64 }
+        }
+        (Source::BuiltIn(..) | Source::Inline(_) | Source::Template(..), _) => return None,
+    };
+    Some(Check { method: Method::Point, min_samples: 1, no_data: NoData::Fail, metric })
 }
 
 /// Which figure of the durations is meant.

@@ -20,6 +20,7 @@ fn question(name: &str, source: Source) -> Question {
         query: [None, None],
         interval_ms: 60_000,
         limits: Limits::default(),
+        counted: None,
     }
 }
 

@@ -109,8 +109,10 @@ fn show(w: &Wanted, out: &mut String) {
         text(t.drain_ms)
     );
     if let Some(checks) = &w.checks {
-        for check in &checks.checks {
-            let _ = writeln!(out, "  check {:?} by {:?}, without data {:?}", check.metric, check.method, check.no_data);
+        let _ = writeln!(out, "  asks in each round: {}", checks.asked.join(", "));
+        for check in w.questions.iter().filter_map(|question| question.counted) {
+            let _ =
+                writeln!(out, "  counts {:?} by {:?}, without data {:?}", check.metric, check.method, check.no_data);
         }
         let _ = writeln!(
             out,
