@@ -210,8 +210,10 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// To be stored together with it and handed to the next round.
     pub history: History,
-    /// The reason in one line for people.
+    /// The reason in one line for people: what was found, and what that makes of the budget.
     pub text: String,
+    /// What was found, without the count of failed rounds.
+    pub found: String,
 }
 
 /// Judges one round.
@@ -260,21 +262,19 @@ pub fn judge(checks: &Checks, history: &History, measurements: &[Measurement]) -
             Outcome::Pass | Outcome::Fail | Outcome::Inconclusive => Verdict::Inconclusive,
         }
     };
-    Judgement { verdict, history: next, text: explain(checks, &next, outcome, verdict, measurements) }
+    let found = explain(checks, outcome, measurements);
+    let text = format!("{found}{}", counted(checks, &next, outcome, verdict));
+    // A verdict that no failed round explains is not explained by what was found alone.
+    let found = if verdict == Verdict::Fail && outcome != Outcome::Fail { text.clone() } else { found };
+    Judgement { verdict, history: next, text, found }
 }
 
 fn has(measurements: &[Measurement], outcome: Outcome) -> bool {
     measurements.iter().any(|measurement| measurement.result == outcome)
 }
 
-/// The line that stands in status and events.
-fn explain(
-    checks: &Checks,
-    history: &History,
-    outcome: Outcome,
-    verdict: Verdict,
-    measurements: &[Measurement],
-) -> String {
+/// What the round came to, and of which measurements.
+fn explain(checks: &Checks, outcome: Outcome, measurements: &[Measurement]) -> String {
     let mut text = String::new();
     for measurement in measurements.iter().filter(|measurement| measurement.result == outcome) {
         if !text.is_empty() {
@@ -287,31 +287,29 @@ fn explain(
     } else if checks.count() == 0 {
         text = "there is no check".to_string();
     }
+    text
+}
+
+/// What the round makes of the budget, in brackets; nothing where that needs no word.
+fn counted(checks: &Checks, history: &History, outcome: Outcome, verdict: Verdict) -> String {
     let Budget { consecutive, total } = checks.budget;
     match (verdict, outcome) {
         (Verdict::Fail, Outcome::Fail) if consecutive > 0 && history.failed >= consecutive => {
-            text.push_str(&format!(" (failed {} in a row; {consecutive} decide)", rounds(history.failed)));
+            format!(" (failed {} in a row; {consecutive} decide)", rounds(history.failed))
         }
         (Verdict::Fail, Outcome::Fail) => {
-            text.push_str(&format!(" (failed {} altogether; {total} decide)", rounds(history.failed_total)));
+            format!(" (failed {} altogether; {total} decide)", rounds(history.failed_total))
         }
-        (Verdict::Fail, Outcome::Error) => {
-            text.push_str(&format!(" (no data for {} in a row)", rounds(history.errors)))
-        }
-        (Verdict::Fail, Outcome::Pass | Outcome::Inconclusive) => text.push_str(" (but the budget was spent before)"),
+        (Verdict::Fail, Outcome::Error) => format!(" (no data for {} in a row)", rounds(history.errors)),
+        (Verdict::Fail, Outcome::Pass | Outcome::Inconclusive) => " (but the budget was spent before)".to_string(),
         (Verdict::Inconclusive, Outcome::Fail) => {
-            text.push_str(&format!(
-                " (failed {} in a row, {} altogether)",
-                rounds(history.failed),
-                history.failed_total
-            ));
+            format!(" (failed {} in a row, {} altogether)", rounds(history.failed), history.failed_total)
         }
         (Verdict::Inconclusive, Outcome::Pass) => {
-            text.push_str(&format!(" (passed {} in a row of {})", rounds(history.passed), checks.passes));
+            format!(" (passed {} in a row of {})", rounds(history.passed), checks.passes)
         }
-        (Verdict::Pass | Verdict::Error | Verdict::Inconclusive, _) => {}
+        (Verdict::Pass | Verdict::Error | Verdict::Inconclusive, _) => String::new(),
     }
-    text
 }
 
 fn rounds(count: u32) -> String {

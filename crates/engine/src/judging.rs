@@ -23,6 +23,9 @@ pub struct Judging {
     pub measurements: Vec<Measurement>,
     /// Its reason in one line.
     pub text: String,
+    /// The same without the count of failed rounds.
+    #[serde(default)]
+    pub found: String,
 }
 
 /// One round as the history keeps it.
@@ -79,6 +82,7 @@ impl Judging {
             verdict,
             measurements: Vec::new(),
             text: String::new(),
+            found: String::new(),
         }
     }
 
@@ -118,7 +122,7 @@ impl Judging {
             serin_analysis::Verdict::Inconclusive => Verdict::Inconclusive,
             serin_analysis::Verdict::Error => Verdict::Error,
         });
-        self.text = judgement.text;
+        (self.text, self.found) = (judgement.text, judgement.found);
         self.measurements = measurements;
         Some(if failed { Outcome::Fail } else { Outcome::Pass })
     }

@@ -73,7 +73,7 @@ impl<L: Ledger, F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<L, F, R, 
             unready: error.or_else(|| self.parts.fleet.troubles().into_iter().next()),
             service: &self.parts.service,
             failed: judging.map_or(0, |judging| judging.history.failed_total),
-            measured: judging.map_or("", |judging| &judging.text),
+            measured: judging.map_or("", |judging| &judging.found),
         };
         let rollout = (saved.status.rollout > 0).then_some(u64::from(saved.status.rollout));
         let happened = |event: &Event| {

@@ -35,7 +35,7 @@ pub struct About<'a> {
     pub service: &'a str,
     /// Rounds of the analysis that failed so far.
     pub failed: u32,
-    /// What was measured last.
+    /// What the last round found.
     pub measured: &'a str,
     /// Why the new revision is not ready, as far as the platform can say.
     pub unready: Option<String>,
@@ -77,9 +77,7 @@ fn going_back(why: Why, about: &About<'_>) -> String {
     match why {
         Why::Verdict if about.measured.is_empty() => format!("Rolling back {name} failed checks threshold reached"),
         Why::Verdict => {
-            // The measurement alone: how many rounds failed is said already.
-            let measured = about.measured.split(" (failed ").next().unwrap_or_default();
-            format!("Rolling back {name} failed checks threshold reached {}: {measured}", about.failed)
+            format!("Rolling back {name} failed checks threshold reached {}: {}", about.failed, about.measured)
         }
         Why::Deadline => format!("Rolling back {name} progress deadline exceeded{}", because(about)),
         Why::Unready => format!("Rolling back {name} the new revision is not ready any more{}", because(about)),

@@ -44,6 +44,7 @@ fn the_total_is_never_reset_not_even_by_the_next_step() {
     let last = judge(&checks(1), &next, &[found(F)]);
     assert_eq!(last.verdict, Verdict::Fail);
     assert_eq!(last.text, "Fail (failed 5 rounds altogether; 5 decide)");
+    assert_eq!(last.found, "Fail");
 }
 
 #[test]
@@ -53,6 +54,7 @@ fn a_round_counts_once_however_many_checks_fail() {
     let first = judge(&checks, &History::default(), &[found(F), found(F), found(P)]);
     assert_eq!((first.verdict, first.history.failed_total), (Verdict::Inconclusive, 1));
     assert_eq!(first.text, "Fail; Fail (failed 1 round in a row, 1 altogether)");
+    assert_eq!(first.found, "Fail; Fail");
     assert_eq!(judge(&checks, &first.history, &[found(P), found(P), found(F)]).verdict, Verdict::Fail);
 }
 

@@ -123,7 +123,7 @@ impl Engine for Beside<'_> {
         let about = About {
             service: &self.spec.service,
             failed: judging.map_or(0, |judging| judging.history.failed_total),
-            measured: judging.map_or("", |judging| &judging.text),
+            measured: judging.map_or("", |judging| &judging.found),
             unready: None,
         };
         wording::text(event, &about)
