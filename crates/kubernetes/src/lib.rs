@@ -24,6 +24,7 @@ pub mod status;
 pub mod support;
 pub mod wanted;
 pub mod wording;
+pub mod workload;
 
 pub use problem::{MOST, Problem, Rule, Severity};
 pub use wanted::{Defaults, Target, Wanted, collisions, wanted};
