@@ -59,7 +59,7 @@ pub fn hold(scaler: &Value, size: u16) -> Result<Option<Change>, Problem> {
         min: (was_min, was_min.max(size).max(1)),
         max: (was_max, was_max.max(size).max(1)),
         policy: kept_policy.map_or_else(|| policy.map(str::to_owned), |held| held.policy.clone()),
-        behavior: before.as_ref().map_or_else(|| reading::at(scaler, "/spec/behavior").is_some(), |held| held.behavior),
+        behavior: kept_policy.map_or_else(|| reading::at(scaler, "/spec/behavior").is_some(), |held| held.behavior),
     };
     let mut operations = annotate(scaler, &[(annotation::HELD, Some(written(&held)))]);
     operations.extend(number("minReplicas", min, held.min.1));

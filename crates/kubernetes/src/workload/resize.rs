@@ -11,7 +11,7 @@
 //! | `rev` | is there, and no other has pods | n, pinned | n and `paused: true`, at once: a paused Deployment scales it, from 0 too |
 //! | `rev` | is not there, or others have pods | n, pinned | n and `paused: false`; when the controller is done, the same is asked again |
 //! | newer | has pods | n, pinned | n; it is paused already |
-//! | newer | has none | n | an error: the user's spec is never rewritten, so that revision is gone |
+//! | newer | has none, or others have pods | n | an error: the user's spec is never rewritten, so that revision is gone |
 //! | anything | any | fewer | the number; `paused` stays |
 //! | anything | any | 0, not pinned | 0 and `paused: false`: nothing runs, so nothing rolls |
 //! | `rev` | any | n, not pinned | n and `paused: false` |
@@ -72,9 +72,10 @@ fn pause(workload: &Value, now: &Now<'_>, told: Told, asked: &Asked<'_>, expecte
     if asked.to < told.desired && asked.pin {
         return Ok(told.paused);
     }
-    if sets.wanted == 0 || !told.paused {
-        let message =
-            format!("the target {title} holds another template, and nothing of revision {} runs", expected.rev.0);
+    if sets.wanted == 0 || sets.others > 0 || !told.paused {
+        let rev = expected.rev.0;
+        let how = if sets.wanted == 0 { "nothing of" } else { "no longer only" };
+        let message = format!("the target {title} holds another template, and {how} revision {rev} runs");
         let help = "that revision is gone: release the one that the target holds, or apply the older one again";
         return Err(Problem::error(Rule::Contradiction, "spec.template", message, help));
     }

@@ -2,11 +2,15 @@
 //!
 //! | the target | `rev` | `pinned` | `ready` |
 //! |---|---|---|---|
-//! | paused, its pods are of the expected template (whatever its spec holds) | expected | yes | those of that template |
-//! | paused, and its pods are of another one, or the expected one was never rolled | unknown, or expected without pods | no | those of the expected template |
+//! | paused, all of its pods are of the expected template (whatever its spec holds) | expected | yes | those of that template |
+//! | paused on its way to the expected template, or before it was ever rolled | expected | no | those of that template |
+//! | paused, and all of its pods, or its spec and some of them, are of another one | unknown | no | those of the expected template |
 //! | not paused, on its way to the expected template | expected | yes | 0 |
 //! | not paused, and there | expected | no | those of that template |
 //! | not paused, and on its way to another template | unknown | no | those of the expected template |
+//!
+//! A paused Deployment keeps its pods only while one ReplicaSet has all of them. Where two have some, a push of the other
+//! one's template can end the expected one: it is "current" then, and complete, so the rest goes.
 //!
 //! With an autoscaler, it is pinned only while that is held as well. One that is being deleted has nothing that can be
 //! counted on. The primary is never paused: it runs what its annotations say if its template is the one that they name.
@@ -60,12 +64,13 @@ pub fn target(now: &Now<'_>, expected: Option<&Expected>, fresh: bool) -> Result
     let current = template_digest(reading::template(workload)?) == digest;
     let held = now.autoscaler.map_or(Ok(true), |scaler| autoscaler::is_held(scaler, told.desired))?;
     let rolling = !told.paused && current && told.desired > 0 && !sets.complete(told.desired);
-    let runs = if told.paused {
-        sets.wanted > 0 || (current && sets.others == 0) || (told.desired == 0 && sets.others == 0)
-    } else {
-        current
+    let runs = match (told.paused, current) {
+        (true, true) => sets.wanted > 0 || sets.others == 0,
+        (true, false) => sets.others == 0 && (sets.wanted > 0 || told.desired == 0),
+        (false, current) => current,
     };
-    let pinned = rolling || (told.paused && held && (sets.exist > 0 || told.desired == 0));
+    let kept = told.paused && held && sets.others == 0 && (sets.exist > 0 || told.desired == 0);
+    let pinned = rolling || kept;
     let rev = match expected {
         Some(expected) if runs => Some(expected.rev),
         None if told.desired == 0 && sets.total == 0 => None,
