@@ -18,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const OLD: &str = "serin/podinfo:2.1.0";
 /// What is pushed under it.
 const NEW: &str = "serin/podinfo:2.1.1";
+/// What `kubectl` says of a patch whose test of the version fails.
+const CONFLICT: &str = "the server rejected our request due to an error in our request";
 
 struct Target<'a> {
     cluster: &'a Cluster,
@@ -144,7 +146,7 @@ impl Target<'_> {
         match ask(command.args(["--type", "json", "--patch", text("patch")])) {
             Ok(_) => self.writes += 1,
             // A newer version than the one that was looked at: it is looked at again.
-            Err(why) if why.to_string().contains("/metadata/resourceVersion") => self.conflicts += 1,
+            Err(why) if why.to_string().contains(CONFLICT) => self.conflicts += 1,
             Err(why) => return Err(Stop::from(why)),
         }
         Ok(())

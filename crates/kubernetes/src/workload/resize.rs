@@ -9,6 +9,7 @@
 //! | its spec holds | its ReplicaSet of `rev` | asked | written |
 //! |---|---|---|---|
 //! | `rev` | is there, and no other has pods | n, pinned | n and `paused: true`, at once: a paused Deployment scales it, from 0 too |
+//! | `rev` | has none and others have pods, and it is paused | n | an error: what runs is another revision |
 //! | `rev` | is not there, or others have pods | n, pinned | n and `paused: false`; when the controller is done, the same is asked again |
 //! | newer | has pods | n, pinned | n; it is paused already |
 //! | newer | has none, or others have pods | n | an error: the user's spec is never rewritten, so that revision is gone |
@@ -66,6 +67,12 @@ fn pause(workload: &Value, now: &Now<'_>, told: Told, asked: &Asked<'_>, expecte
     if template_digest(reading::template(workload)?) == expected.template {
         // Only the number is lowered: whoever paused it meant it.
         let only_fewer = asked.to < told.desired && told.paused;
+        if told.paused && sets.wanted == 0 && sets.others > 0 && !(only_fewer && asked.pin) {
+            let message =
+                format!("the target {} runs another revision than {}", reading::title(workload), expected.rev.0);
+            let help = "scale it to 0 first: what runs is never rolled to what nobody has analysed";
+            return Err(Problem::error(Rule::Contradiction, "spec.paused", message, help));
+        }
         return Ok(asked.pin && (only_fewer || (sets.exist > 0 && sets.others == 0)));
     }
     let title = reading::title(workload);

@@ -157,7 +157,8 @@ fn every_ask_that_is_taken_is_carried_out_and_ends() {
             let last = world.ask(to, pin);
             if last.is_err() {
                 refused += 1;
-                assert!(before.newer, "{before:?} asked for {to} {pin}: {last:?}");
+                let other_runs = before.paused && before.other > Some(0);
+                assert!(before.newer || other_runs, "{before:?} asked for {to} {pin}: {last:?}");
                 continue;
             }
             taken += 1;
