@@ -46,8 +46,9 @@ pub fn perform(run: &mut Run) -> Result<(), Stop> {
     let hands = built.parent().map(|parent| parent.join("examples/workload")).unwrap_or_default();
     let analysed = run.scratch().join("analysed.json");
     let mut target = Target { cluster: &cluster, namespace, hands, analysed, writes: 0, conflicts: 0 };
-    let scaler = target.object("horizontalpodautoscaler")?;
+    let scaler = target.object("horizontalpodautoscaler/podinfo")?;
     target.take_revision()?;
+    target.primary(OLD, "primary 2 pinned")?;
     target.ask(2, "pinned", OLD)?;
     run.fact("grown", target.pods()?.len());
     let kept = target.push_under_pause()?;
@@ -61,10 +62,16 @@ pub fn perform(run: &mut Run) -> Result<(), Stop> {
     target.take_revision()?;
     target.ask(2, "pinned", NEW)?;
     run.fact("rolled", target.pods()?.len());
+    target.primary(NEW, "rewrite")?;
+    target.primary(NEW, "primary 2 free")?;
+    target.refuses_an_older_look()?;
     target.ask(0, "free", NEW)?;
     let spec = |object: &Value| object.get("spec").map(ToString::to_string);
-    if spec(&target.object("horizontalpodautoscaler")?) != spec(&scaler) {
-        return fail(format!("the autoscaler is not what it was: {}", target.object("horizontalpodautoscaler")?));
+    if spec(&target.object("horizontalpodautoscaler/podinfo")?) != spec(&scaler) {
+        return fail(format!(
+            "the autoscaler is not what it was: {}",
+            target.object("horizontalpodautoscaler/podinfo")?
+        ));
     }
     run.fact("writes", target.writes);
     run.fact("conflicts", target.conflicts);
@@ -74,18 +81,18 @@ pub fn perform(run: &mut Run) -> Result<(), Stop> {
 }
 
 impl Target<'_> {
-    fn object(&self, kind: &str) -> Result<Value, Stop> {
-        self.cluster.get(&[kind, "podinfo", "--namespace", &self.namespace])
+    fn object(&self, which: &str) -> Result<Value, Stop> {
+        self.cluster.get(&[which, "--namespace", &self.namespace])
     }
 
     /// What the target holds now is the revision.
     fn take_revision(&self) -> Result<(), Stop> {
-        Ok(std::fs::write(&self.analysed, self.object("deployment")?.to_string())?)
+        Ok(std::fs::write(&self.analysed, self.object("deployment/podinfo")?.to_string())?)
     }
 
-    /// Name and image of every pod, those that are being stopped included.
+    /// Name and image of every pod of the target, those that are being stopped included.
     fn pods(&self) -> Result<BTreeSet<(String, String)>, Stop> {
-        let pods = self.cluster.get(&["pods", "--namespace", &self.namespace])?;
+        let pods = self.cluster.get(&["pods", "--namespace", &self.namespace, "--selector", "app=podinfo"])?;
         let text = |pod: &Value, path: &str| pod.find(path).and_then(Value::text).unwrap_or_default().to_owned();
         let both = |pod: &Value| (text(pod, "metadata.name"), text(pod, "spec.containers.0.image"));
         Ok(pods.get("items").into_iter().flat_map(Value::items).map(both).collect())
@@ -101,11 +108,11 @@ impl Target<'_> {
     }
 
     /// What is seen, and what an ask comes to.
-    fn look(&self, to: u16, pin: &str) -> Result<Value, Stop> {
+    fn look(&self, wish: &str) -> Result<Value, Stop> {
         let kinds = "deployments,replicasets,horizontalpodautoscalers";
         let objects = self.cluster.kubectl(&["get", kinds, "--namespace", &self.namespace, "--output", "json"])?;
         let mut command = std::process::Command::new(&self.hands);
-        command.arg(&self.analysed).arg(to.to_string()).arg(pin);
+        command.arg(&self.analysed).args(wish.split_whitespace());
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         if let Some(mut input) = child.stdin.take() {
             input.write_all(objects.as_bytes())?;
@@ -118,7 +125,7 @@ impl Target<'_> {
     fn ask(&mut self, to: u16, pin: &str, image: &str) -> Result<(), Stop> {
         let begin = std::time::Instant::now();
         loop {
-            let answer = self.look(to, pin)?;
+            let answer = self.look(&format!("target {to} {pin}"))?;
             let Some(changes) = answer.get("changes") else { return fail(format!("{to} {pin}: {answer}")) };
             let asked_for = changes.items().len();
             for change in changes.items() {
@@ -141,6 +148,11 @@ impl Target<'_> {
 
     fn write(&mut self, change: &Value) -> Result<(), Stop> {
         let text = |name: &str| change.get(name).and_then(Value::text).unwrap_or_default();
+        if let Some(object) = change.get("create").and_then(Value::text) {
+            self.cluster.apply(&self.namespace, object)?;
+            self.writes += 1;
+            return Ok(());
+        }
         let mut command = self.cluster.client();
         command.args(["patch", text("kind"), text("name"), "--namespace", &self.namespace]);
         match ask(command.args(["--type", "json", "--patch", text("patch")])) {
@@ -152,13 +164,45 @@ impl Target<'_> {
         Ok(())
     }
 
+    /// The primary is created, rewritten or let go; what the API server made of its template is found again as what was
+    /// written, and in the end it runs this image.
+    fn primary(&mut self, image: &str, wish: &str) -> Result<(), Stop> {
+        let cluster = self.cluster;
+        cluster.until(wish, PATIENCE, || {
+            let answer = self.look(wish)?;
+            let Some(changes) = answer.get("changes") else { return fail(format!("{wish}: {answer}")) };
+            let asked_for = changes.items().len();
+            for change in changes.items() {
+                self.write(change)?;
+            }
+            let number = |name: &str| answer.find(&format!("seen.{name}")).and_then(Value::number);
+            let whole = ["desired", "total", "ready"].iter().all(|name| number(name) == Some(2.0));
+            if asked_for == 0 && whole && number("rev") == Some(1.0) { Ok(()) } else { fail(answer.to_string()) }
+        })?;
+        let runs = self.object("deployment/podinfo-primary")?;
+        let found = runs.find("spec.template.spec.containers.0.image").and_then(Value::text) == Some(image);
+        if found { Ok(()) } else { fail(format!("the primary does not run {image}: {runs}")) }
+    }
+
+    /// A write that follows from an older look does nothing.
+    fn refuses_an_older_look(&mut self) -> Result<(), Stop> {
+        let before = self.conflicts;
+        let answer = self.look("target 3 pinned")?;
+        let Some(change) = answer.get("changes").and_then(|changes| changes.items().next_back()) else {
+            return fail(format!("there should have been something to write: {answer}"));
+        };
+        self.write(change)?;
+        self.write(change)?;
+        if self.conflicts == before + 1 { Ok(()) } else { fail("a write was done twice that was looked at once") }
+    }
+
     /// A newer template is pushed: the very same pods stay.
     fn push_under_pause(&self) -> Result<usize, Stop> {
         let before = self.only(OLD)?;
         let image = format!("podinfo={NEW}");
         self.cluster.kubectl(&["set", "image", "deployment/podinfo", &image, "--namespace", &self.namespace])?;
         self.cluster.until("the controller has seen the push", PATIENCE, || {
-            let object = self.object("deployment")?;
+            let object = self.object("deployment/podinfo")?;
             let number = |path: &str| object.find(path).and_then(Value::number);
             let seen = number("metadata.generation") == number("status.observedGeneration");
             if seen { Ok(()) } else { fail("not yet") }
@@ -189,7 +233,7 @@ impl Target<'_> {
     }
 
     fn refused(&self, to: u16, pin: &str, words: &str) -> Result<(), Stop> {
-        let answer = self.look(to, pin)?;
+        let answer = self.look(&format!("target {to} {pin}"))?;
         match answer.get("problem").and_then(Value::text) {
             Some(problem) if problem.contains(words) => Ok(()),
             _ => fail(format!("{to} {pin} should have been refused: {answer}")),

@@ -157,7 +157,7 @@ fn every_ask_that_is_taken_is_carried_out_and_ends() {
             let last = world.ask(to, pin);
             if last.is_err() {
                 refused += 1;
-                let other_runs = before.paused && before.other > Some(0);
+                let other_runs = before.paused && before.other.is_some();
                 assert!(before.newer || other_runs, "{before:?} asked for {to} {pin}: {last:?}");
                 continue;
             }
@@ -276,4 +276,105 @@ fn a_target_that_is_gone_is_told() {
     assert!(target(&leaving, &asked).expect_err("it goes").message.contains("being deleted"));
     let seen = seen::target(&leaving, Some(&expected()), true).expect("it can be counted");
     assert_eq!((seen.ready, seen.pinned), (0, false));
+}
+
+/// The primary of the revision, and what it is made from.
+fn with_primary<T>(image: &str, look: impl FnOnce(&Primary<'_>, &Expected) -> T) -> T {
+    let target = json!({
+        "metadata": {"name": "shop"},
+        "spec": {"replicas": 0, "selector": {"matchLabels": {"app": "shop"}}, "template": template(image)},
+    });
+    let content = Content::of(Kind::Deployment, &target, |_| crate::workload::Data::Absent).expect("a template");
+    let pair = ["shop-primary".to_owned(), "shop".to_owned()];
+    let names = crate::wanted::Names { workload: pair.clone(), apex: "shop".to_owned(), service: pair };
+    let expected = Expected::of(Rev(4), &content);
+    let (owner, selector_labels) = (json!({}), &super::super::primary::SELECTOR_LABELS);
+    let primary = Primary {
+        rev: 4,
+        content: &content,
+        target: &target,
+        names: &names,
+        owner: &owner,
+        selector_labels,
+        label_prefixes: &[],
+    };
+    look(&primary, &expected)
+}
+
+/// A primary as the API server has it after it was created.
+fn created(image: &str, to: u16, pin: bool) -> Value {
+    with_primary(image, |wanted, expected| {
+        let nothing = Now { kind: Kind::Deployment, workload: None, replica_sets: &[], autoscaler: None };
+        let asked = Asked { to, pin, revision: Some(expected) };
+        let changes = primary(&nothing, &asked, Some(wanted)).expect("it can be");
+        let [Change { how: How::Create(object), .. }] = changes.as_slice() else { panic!("{changes:?}") };
+        let mut object = object.clone();
+        object["metadata"]["resourceVersion"] = "1".into();
+        object["metadata"]["uid"] = "u".into();
+        object
+    })
+}
+
+/// The paths that are written when so many are asked for of the revision with this image.
+fn primary_writes(there: &Value, image: &str, to: u16, pin: bool) -> Result<Vec<String>, Problem> {
+    with_primary(image, |wanted, expected| {
+        let now = Now { kind: Kind::Deployment, workload: Some(there), replica_sets: &[], autoscaler: None };
+        let changes = primary(&now, &Asked { to, pin, revision: Some(expected) }, Some(wanted))?;
+        let patches = changes.iter().filter_map(|change| match &change.how {
+            How::Patch(patch) => patch.as_array(),
+            How::Create(_) => None,
+        });
+        Ok(patches
+            .flatten()
+            .skip(1)
+            .map(|op| format!("{} {}", op["path"].as_str().unwrap_or("?"), op["value"]))
+            .collect())
+    })
+}
+
+#[test]
+fn a_primary_is_created_with_its_number_and_pinned_as_asked() {
+    let object = created("shop:1", 3, true);
+    assert_eq!((&object["spec"]["replicas"], &object["metadata"]["name"]), (&json!(3), &json!("shop-primary")));
+    let seen = |object: &Value| {
+        let now = Now { kind: Kind::Deployment, workload: Some(object), replica_sets: &[], autoscaler: None };
+        seen::primary(&now, &[expected()], true).expect("it can be counted")
+    };
+    assert_eq!((seen(&object).rev, seen(&object).pinned, seen(&object).desired), (Some(Rev(4)), true, 3));
+    assert!(!seen(&created("shop:1", 3, false)).pinned);
+    let nothing = Now { kind: Kind::Deployment, workload: None, replica_sets: &[], autoscaler: None };
+    let asked = |to| Asked { to, pin: true, revision: None };
+    assert_eq!(primary(&nothing, &asked(0), None), Ok(Vec::new()));
+    assert!(primary(&nothing, &asked(1), None).is_err());
+}
+
+#[test]
+fn a_primary_of_the_revision_gets_its_number_and_the_pin_alone() {
+    let there = created("shop:1", 3, false);
+    let pinned = "/metadata/annotations/serin.dev~1pinned \"true\"".to_owned();
+    assert_eq!(primary_writes(&there, "shop:1", 3, false), Ok(Vec::new()));
+    assert_eq!(primary_writes(&there, "shop:1", 3, true), Ok(vec![pinned.clone()]));
+    assert_eq!(primary_writes(&there, "shop:1", 5, true), Ok(vec![pinned, "/spec/replicas 5".to_owned()]));
+    let held = created("shop:1", 3, true);
+    assert_eq!(primary_writes(&held, "shop:1", 3, true), Ok(Vec::new()));
+    let free = "/metadata/annotations/serin.dev~1pinned null".to_owned();
+    assert_eq!(primary_writes(&held, "shop:1", 0, false), Ok(vec![free, "/spec/replicas 0".to_owned()]));
+}
+
+#[test]
+fn a_primary_that_runs_another_revision_is_not_resized_into_this_one() {
+    let problem = primary_writes(&created("shop:0", 3, true), "shop:1", 4, true).expect_err("it serves");
+    assert!(problem.message.contains("runs another revision"), "{problem}");
+    let mut empty = created("shop:0", 3, true);
+    empty["spec"]["replicas"] = 0.into();
+    let paths: Vec<String> = primary_writes(&empty, "shop:1", 4, true).expect("nothing runs");
+    let begins = |path: &str| paths.iter().filter(|written| written.starts_with(path)).count();
+    assert_eq!((begins("/spec/template"), begins("/spec/replicas 4")), (1, 1), "{paths:?}");
+    assert_eq!(begins("/metadata/annotations/serin.dev~1hash"), 1, "{paths:?}");
+    // One that is to become less is none of its business.
+    assert_eq!(primary_writes(&created("shop:0", 3, true), "shop:1", 1, true), Ok(vec!["/spec/replicas 1".to_owned()]));
+    // One that Serin did not write has no annotations at all.
+    empty["metadata"].as_object_mut().expect("an object").remove("annotations");
+    let paths = primary_writes(&empty, "shop:1", 4, true).expect("nothing runs");
+    assert_eq!(paths.iter().filter(|path| path.starts_with("/metadata/annotations {}")).count(), 1, "{paths:?}");
 }
