@@ -12,6 +12,7 @@ pub mod image;
 mod keys;
 mod net;
 mod node;
+mod paused;
 mod place;
 mod processes;
 mod smoke;
@@ -33,6 +34,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
+pub use paused::perform as paused;
 pub use smoke::perform as smoke;
 pub use verb::{down, status, up};
 

@@ -147,6 +147,12 @@ pub const VERBS: &[Verb] = &[
         perform: crate::cluster::smoke,
     },
     Verb {
+        name: "cluster paused",
+        words: "",
+        about: "a paused Deployment scales, heals and never rolls: the writes of a release on a real cluster",
+        perform: crate::cluster::paused,
+    },
+    Verb {
         name: "fuzz",
         words: "",
         about: "mutated requests, responses and bodies: the proxy's parser holds its invariants",

@@ -7,6 +7,9 @@
 //! the engine's status ─▶ status (.status: phase, conditions)     facts ─▶ wording (lines)  payload (webhooks)
 //! ```
 //!
+//! Beside it stand the workloads themselves, in [`workload`]: what a revision of one is, what is seen of it, and the writes
+//! that resize and rewrite it.
+//!
 //! A mistake in an object is a [`Problem`] with the field, a sentence, and what to write instead. All of them are told,
 //! and one bad object never harms another one. What Serin does not carry out yet is one table, [`support`].
 //!
@@ -24,6 +27,7 @@ pub mod status;
 pub mod support;
 pub mod wanted;
 pub mod wording;
+pub mod workload;
 
 pub use problem::{MOST, Problem, Rule, Severity};
 pub use wanted::{Defaults, Target, Wanted, collisions, wanted};
