@@ -3,7 +3,8 @@
 //! That the API server has the weights, and that the Gateway's controller has accepted them, comes first, and proves
 //! nothing about data planes: they are told later, each by itself. Then, in this order:
 //!
-//! 1. **dataplane**: every data plane reports the generation that it applies, and it is ours.
+//! 1. **dataplane**: every data plane reports the generation that it applies, and it is ours. (Not where somebody else
+//!    changed the weights since: then our generation is not what is there.)
 //! 2. **measured**: requests are counted by the data planes (never by the pods, where probes count as well), and they exclude
 //!    that one k-th of them is still divided by any older split: see [`super::count`] for the test and its source. k is the
 //!    number of data planes that are known of, and [`ASSUMED_PLANES`] at least. One that gets a smaller part of the
@@ -197,7 +198,7 @@ pub fn acknowledge(known: &Known<'_>) -> Answer {
     if !what.is_empty() {
         return missing(what, false);
     }
-    if !known.planes.is_empty() && known.planes.iter().all(|plane| plane.generation.is_some()) {
+    if !seen.edited && !known.planes.is_empty() && known.planes.iter().all(|plane| plane.generation.is_some()) {
         let because = format!("all {} data planes apply generation {generation}", known.planes.len());
         return Answer::Acknowledged { strength: Strength::Dataplane, retires: true, because };
     }

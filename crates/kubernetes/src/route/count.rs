@@ -18,8 +18,13 @@
 //! | from → to | k = 1 | 2 | 4 | 8 |
 //! |---|---|---|---|---|
 //! | 25 % → 0 | 27 | 57 | 118 | 240 |
+//! | 10 % → 0 | 73 | 149 | 301 | 605 |
+//! | 50 % → all | 11 | 27 | 57 | 118 |
+//! | 95 % → all | 149 | 301 | 605 | 1213 |
+//! | 0 → 10 % | 44 | 853 | 4033 | 17164 |
+//! | 10 % → 25 % | 197 | 928 | 3983 | 16442 |
 //!
-//! The other figures are in the tests. Where more than [`MOST`] were needed the two splits are too near to each other.
+//! Where more than [`MOST`] were needed the two splits are too near to each other.
 use serin_analysis::rarer_than;
 use serin_rollout::{FULL, Pair, Split};
 

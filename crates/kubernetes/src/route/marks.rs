@@ -81,6 +81,8 @@ impl Marks {
     pub fn next(&self, fence: Fence, route: Route, there: &[Split], acked: bool) -> Marks {
         let generation = self.fence.generation;
         let mut older = if acked { Vec::new() } else { self.older.clone() };
+        let noted = self.route.filter(|_| !acked); // somebody may have changed it since, before all had applied it
+        older.extend(noted.map(|route| Past { generation, split: route.split }));
         older.extend(there.iter().map(|split| Past { generation, split: *split }));
         // Of equal splits the youngest one counts: it is the last that a data plane can have left behind.
         let last = |i: usize, past: &Past| older.iter().rposition(|other| other.split == past.split) == Some(i);
@@ -136,7 +138,7 @@ mod tests {
         let fence = Fence { epoch: 3, generation: 3 };
         let back = marks.next(fence, Route::plain(HOME), &[HOME], false);
         let kept: Vec<u64> = back.older.iter().map(|past| past.generation).collect();
-        assert_eq!(kept, [1, 2], "{:?}", back.older);
+        assert_eq!(kept, [1, 2, 2], "what was noted counts as well as what somebody put there: {:?}", back.older);
     }
 
     #[test]

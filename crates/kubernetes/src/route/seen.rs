@@ -25,6 +25,8 @@ pub struct Seen {
     pub settled: bool,
     /// Every split that is written, each once. A rule that names the Service of one slot alone is one too.
     pub splits: Vec<Split>,
+    /// Whether the weights are not those that were written last: then no generation says anything about them.
+    pub edited: bool,
     /// What was written before and may still be in force somewhere, as far as is noted.
     pub older: Vec<Past>,
     /// The highest epoch and generation that are noted.
@@ -111,20 +113,36 @@ pub fn seen(objects: &[Value], ours: &Ours, apex: Option<Slot>) -> Seen {
                     splits.push(split);
                 }
                 if rule.kind() == Kind::Divides {
-                    dividing.push(written(rule, split, &marks));
+                    let one = written(rule, split, &marks);
+                    let noted = marks.route.filter(|_| !one.noted);
+                    let past = noted.map(|route| Past { generation: one.generation, split: route.split });
+                    older.extend(past.filter(|past| !older.contains(past)));
+                    dividing.push(one);
                 } else {
                     rest = rest.or(Some(Route::plain(split)));
                 }
             }
         }
     }
-    edited(&mut found, &dividing);
+    let edited = edited(&mut found, &dividing);
     let lags = dividing.iter().min_by_key(|one| (one.noted, one.generation));
     let accepted = lags.map(|one| one.route).or(rest).unwrap_or(Route::NOWHERE);
     let settled = dividing.iter().all(|one| one.route == accepted && one.generation == fence.generation) && routes > 0;
     let least_epoch = epochs.into_iter().min().unwrap_or(0);
     let has_parents = parented && routes > 0;
-    Seen { accepted, settled, splits, older, fence, least_epoch, routes, waiting, has_parents, found: found.finish() }
+    Seen {
+        accepted,
+        settled,
+        splits,
+        edited,
+        older,
+        fence,
+        least_epoch,
+        routes,
+        waiting,
+        has_parents,
+        found: found.finish(),
+    }
 }
 
 /// The split of a rule. Nothing where it gives ours nothing and others something; everything to either slot where that
@@ -154,13 +172,15 @@ fn written(rule: &Rule, split: Split, marks: &Marks) -> Written {
 }
 
 /// Whether somebody else changed weights that were ours.
-fn edited(found: &mut Found, dividing: &[Written]) {
-    if let Some(one) = dividing.iter().find(|one| !one.noted && one.generation > 0) {
+fn edited(found: &mut Found, dividing: &[Written]) -> bool {
+    let edited = dividing.iter().find(|one| !one.noted && one.generation > 0);
+    if let Some(one) = edited {
         let message =
             format!("somebody changed the weights since they were written last: they are {:?} now", one.split);
         let help = "leave weights out of what you apply, or let Serin alone write them";
         found.warn(|| Problem::warning(Broken::Surprise, "spec.rules", message, help));
     }
+    edited.is_some()
 }
 
 fn tell(found: &mut Found, name: &str, rule: &Rule, ours: &Ours) {
