@@ -18,7 +18,9 @@
 //!    instances by it: unless there was no request at all since the write, or nothing older to be in force.
 //!
 //! Where the new split is the same as an older one with another one between (90/10, 75/25, and back to 90/10), counts cannot
-//! tell a data plane that has yet to apply what came between. Then `measured` takes [`SURE_MS`] as well.
+//! tell a data plane that has yet to apply what came between. And where older splits gave a slot both more and less than the
+//! new one does, two data planes that lag behind with one of them each look together like the new one. In both cases
+//! `measured` takes [`SURE_MS`] as well. Neither can be where the new split is everything to one slot for the first time.
 use super::count::{MOST, excludes, fits, needed};
 use super::seen::Seen;
 use serin_rollout::{Pair, Split};
@@ -203,13 +205,16 @@ pub fn acknowledge(known: &Known<'_>) -> Answer {
         return Answer::Acknowledged { strength: Strength::Dataplane, retires: true, because };
     }
     let others: Vec<Split> = still.iter().copied().filter(|split| !same(*split, seen.accepted.split)).collect();
+    let now = seen.accepted.split.share(1);
     let returns = others.len() < still.len() && !others.is_empty();
+    let around = others.iter().any(|split| split.share(1) < now) && others.iter().any(|split| split.share(1) > now);
     match counted(known, &others) {
-        Counted::Excluded(because) if !returns || known.since_ms >= SURE_MS => {
+        Counted::Excluded(because) if !(returns || around) || known.since_ms >= SURE_MS => {
             return Answer::Acknowledged { strength: Strength::Measured, retires: true, because };
         }
         Counted::Excluded(because) => {
-            what.push(format!("{because}, but the same split was there before, so {} has to go by", seconds(SURE_MS)));
+            let why = if returns { "the same split was there before" } else { "older splits may hide each other" };
+            what.push(format!("{because}, but {why}, so {} has to go by", seconds(SURE_MS)));
         }
         Counted::Not { why, closed: true } => return missing(vec![why], true),
         Counted::Not { why, closed: false } => what.push(why),

@@ -288,7 +288,26 @@ fn ports_changed(
             let help = "write its port as `service.port`, or name its port so that there can be a second one";
             return Err(Problem::error(Rule::Contradiction, "spec.service.port", message, help));
         }
-        patch.add("/spec/ports/-", port(wish));
+        let named = |entry: &Value| entry.get("name").and_then(Value::as_str) == Some(&ports.name);
+        match list.iter().position(named) {
+            None => patch.add("/spec/ports/-", port(wish)),
+            Some(index) if ours => {
+                let path = format!("/spec/ports/{index}");
+                patch.test(format!("{path}/name"), json!(ports.name));
+                patch.add(format!("{path}/port"), json!(ports.port));
+                patch.add(format!("{path}/targetPort"), target(&ports.target));
+            }
+            Some(index) => {
+                let now = list[index].get("port").and_then(Value::as_u64).unwrap_or(0);
+                let message = format!(
+                    "the Service {name} has {} as the name of port {now}, and the canary says {}",
+                    cut(&ports.name),
+                    ports.port
+                );
+                let help = format!("write `port: {now}`, or another `portName` for a port beside it");
+                return Err(Problem::error(Rule::Contradiction, "spec.service.port", message, help));
+            }
+        }
         return Ok(());
     };
     let path = format!("/spec/ports/{index}");

@@ -1,3 +1,4 @@
+//! What data planes, requests and time make of a split that was written.
 use super::*;
 use crate::route::Ours;
 use crate::route::marks::{Fence, Past};
@@ -136,6 +137,15 @@ fn a_split_that_comes_back_takes_time_as_well() {
     assert!(what[0].contains("the same split was there before") && !next, "{what:?}");
     assert_eq!(still, [HOME, quarter]);
     assert_eq!(strength(&acknowledge(&known(&seen, Some([10_000, 0]), SURE_MS))), Some((Strength::Measured, true)));
+}
+
+#[test]
+fn older_splits_on_both_sides_may_hide_each_other() {
+    let seen = written(Split::share_to(1, 2_500), &[(7, HOME), (8, Split::share_to(1, 5_000))]);
+    let counts = Some([75_000, 25_000]); // as if one data plane gave the canary nothing, and another one a half
+    let (what, _, next) = missing(acknowledge(&known(&seen, counts, 2_000)));
+    assert!(what[0].contains("older splits may hide each other") && !next, "{what:?}");
+    assert_eq!(strength(&acknowledge(&known(&seen, counts, SURE_MS))), Some((Strength::Measured, true)));
 }
 
 #[test]

@@ -1,3 +1,4 @@
+//! The figures of the table, and exact chances of being wrong.
 use super::*;
 
 const FIRST: u32 = 500;

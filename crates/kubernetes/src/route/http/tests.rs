@@ -1,3 +1,4 @@
+//! Weights, and what is not clear enough to be written.
 use super::*;
 use crate::route::seen::seen;
 use serde_json::json;

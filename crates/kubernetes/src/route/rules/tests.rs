@@ -1,3 +1,4 @@
+//! What a rule is, whatever stands in it.
 use super::*;
 use serde_json::json;
 

@@ -1,3 +1,4 @@
+//! What several rules and routes say, and who wrote it.
 use super::*;
 use crate::route::http::{Unwritable, claimed, weighed};
 use crate::route::marks::{EPOCH, GENERATION, ROUTE};
@@ -48,7 +49,7 @@ fn nothing_is_nowhere() {
 #[test]
 fn the_note_says_what_weights_cannot() {
     let object = route("a", vec![backends([9, 1])]);
-    assert_eq!(see(&[object.clone()]).accepted, Route::plain(Split::share_to(1, 1_000)));
+    assert_eq!(see(std::slice::from_ref(&object)).accepted, Route::plain(Split::share_to(1, 1_000)));
     let with = see(&[noted(&object, tenth(), 7)]);
     assert_eq!((with.accepted, with.settled, with.fence), (tenth(), true, Fence { epoch: 4, generation: 7 }));
     let home = noted(&route("a", vec![backends([10_000, 0])]), Route::plain(Split::all(0, 3)), 7);
@@ -129,5 +130,8 @@ fn a_later_epoch_keeps_earlier_ones_from_writing() {
     assert_eq!(claimed(&object, 4), Ok(None));
     let patch = claimed(&object, 5).expect("it may").expect("it is not claimed yet");
     assert_eq!(patch.json()[1], json!({"op": "add", "path": "/metadata/annotations/serin.dev~1epoch", "value": "5"}));
-    assert!(see(&[object.clone()]).is_claimed(4) && !see(&[object, route("b", vec![backends([1, 0])])]).is_claimed(4));
+    assert!(
+        see(std::slice::from_ref(&object)).is_claimed(4)
+            && !see(&[object, route("b", vec![backends([1, 0])])]).is_claimed(4)
+    );
 }

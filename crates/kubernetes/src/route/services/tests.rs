@@ -1,3 +1,4 @@
+//! Services that are made, taken over, and left alone.
 use super::*;
 use crate::flagger::Canary;
 use crate::{Defaults, Target, wanted::Templates};
