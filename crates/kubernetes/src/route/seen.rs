@@ -80,6 +80,14 @@ struct Written {
     generation: u64,
 }
 
+impl Written {
+    /// What was noted and is not there any more: it may still be in force somewhere.
+    fn overwritten(&self, marks: &Marks) -> Option<Past> {
+        let route = marks.route.filter(|_| !self.noted)?;
+        Some(Past { generation: self.generation, split: route.split })
+    }
+}
+
 /// What these routes say of our Services. Those that name none of them are passed over. `apex`: the slot that the apex
 /// Service selects, where it is known.
 #[must_use]
@@ -114,9 +122,7 @@ pub fn seen(objects: &[Value], ours: &Ours, apex: Option<Slot>) -> Seen {
                 }
                 if rule.kind() == Kind::Divides {
                     let one = written(rule, split, &marks);
-                    let noted = marks.route.filter(|_| !one.noted);
-                    let past = noted.map(|route| Past { generation: one.generation, split: route.split });
-                    older.extend(past.filter(|past| !older.contains(past)));
+                    older.extend(one.overwritten(&marks).filter(|past| !older.contains(past)));
                     dividing.push(one);
                 } else {
                     rest = rest.or(Some(Route::plain(split)));

@@ -283,32 +283,7 @@ fn ports_changed(
         !udp && entry.get("port").and_then(Value::as_u64) == Some(ports.port.into())
     };
     let Some(index) = list.iter().position(is_it) else {
-        if list.iter().any(|entry| entry.get("name").and_then(Value::as_str).is_none_or(str::is_empty)) {
-            let message = format!("the Service {name} has one port without a name, and it is not {}", ports.port);
-            let help = "write its port as `service.port`, or name its port so that there can be a second one";
-            return Err(Problem::error(Rule::Contradiction, "spec.service.port", message, help));
-        }
-        let named = |entry: &Value| entry.get("name").and_then(Value::as_str) == Some(&ports.name);
-        match list.iter().position(named) {
-            None => patch.add("/spec/ports/-", port(wish)),
-            Some(index) if ours => {
-                let path = format!("/spec/ports/{index}");
-                patch.test(format!("{path}/name"), json!(ports.name));
-                patch.add(format!("{path}/port"), json!(ports.port));
-                patch.add(format!("{path}/targetPort"), target(&ports.target));
-            }
-            Some(index) => {
-                let now = list[index].get("port").and_then(Value::as_u64).unwrap_or(0);
-                let message = format!(
-                    "the Service {name} has {} as the name of port {now}, and the canary says {}",
-                    cut(&ports.name),
-                    ports.port
-                );
-                let help = format!("write `port: {now}`, or another `portName` for a port beside it");
-                return Err(Problem::error(Rule::Contradiction, "spec.service.port", message, help));
-            }
-        }
-        return Ok(());
+        return port_added(wish, name, &list, ours, patch);
     };
     let path = format!("/spec/ports/{index}");
     let now = list[index].get("targetPort").cloned().unwrap_or_else(|| json!(ports.port));
@@ -337,6 +312,37 @@ fn ports_changed(
     for (other, number) in others(wish) {
         if ours && !list.iter().any(|entry| entry.get("port").and_then(Value::as_u64) == Some((*number).into())) {
             patch.add("/spec/ports/-", json!({"name": other, "port": number, "protocol": "TCP", "targetPort": number}));
+        }
+    }
+    Ok(())
+}
+
+/// A port that the Service does not have yet.
+fn port_added(wish: &Wish<'_>, name: &str, list: &[Value], ours: bool, patch: &mut Patch) -> Result<(), Problem> {
+    let ports = &wish.wanted.ports;
+    if list.iter().any(|entry| entry.get("name").and_then(Value::as_str).is_none_or(str::is_empty)) {
+        let message = format!("the Service {name} has one port without a name, and it is not {}", ports.port);
+        let help = "write its port as `service.port`, or name its port so that there can be a second one";
+        return Err(Problem::error(Rule::Contradiction, "spec.service.port", message, help));
+    }
+    let named = |entry: &Value| entry.get("name").and_then(Value::as_str) == Some(&ports.name);
+    match list.iter().position(named) {
+        None => patch.add("/spec/ports/-", port(wish)),
+        Some(index) if ours => {
+            let path = format!("/spec/ports/{index}");
+            patch.test(format!("{path}/name"), json!(ports.name));
+            patch.add(format!("{path}/port"), json!(ports.port));
+            patch.add(format!("{path}/targetPort"), target(&ports.target));
+        }
+        Some(index) => {
+            let now = list[index].get("port").and_then(Value::as_u64).unwrap_or(0);
+            let message = format!(
+                "the Service {name} has {} as the name of port {now}, and the canary says {}",
+                cut(&ports.name),
+                ports.port
+            );
+            let help = format!("write `port: {now}`, or another `portName` for a port beside it");
+            return Err(Problem::error(Rule::Contradiction, "spec.service.port", message, help));
         }
     }
     Ok(())

@@ -111,6 +111,8 @@ fn ports_are_not_bent() {
         assert!(told(json!({"port": 80, "targetPort": 8080})).ends_with("write `targetPort: 8080`"));
         assert!(told(json!({"port": 80, "targetPort": "web"})).ends_with("write `targetPort: web`"));
         assert!(told(json!({"port": 443})).contains("has one port without a name"));
+        let taken = told(json!({"port": 8443, "name": "http"}));
+        assert!(taken.ends_with("write `port: 8443`, or another `portName` for a port beside it"), "{taken}");
         let Deed::Patch(patch) = apex(wish, None, Some(&there(json!({"port": 443, "name": "tls"})))).expect("two").deed
         else {
             panic!("a patch")
@@ -136,5 +138,18 @@ fn whatever_is_there_is_told() {
             assert!(apex(wish, Some(0), Some(&wrong)).is_err(), "{wrong}");
             assert!(slot(wish, 0, Some(&wrong)).is_err(), "{wrong}");
         }
+    });
+}
+
+#[test]
+fn a_port_that_moves_moves_in_place() {
+    let before = with(json!({"port": 80}), &[], |wish| made(wish, 1));
+    with(json!({"port": 81, "targetPort": "web"}), &[], |wish| {
+        let Deed::Patch(patch) = slot(wish, 1, Some(&before)).expect("it is sound").deed else { panic!("a patch") };
+        let written = patch.json().as_array().map(|list| list[1..].to_vec()).unwrap_or_default();
+        let of = |op: &str, key: &str, value: Value| json!({"op": op, "path": format!("/spec/ports/0/{key}"), "value": value});
+        let all =
+            [of("test", "name", json!("http")), of("add", "port", json!(81)), of("add", "targetPort", json!("web"))];
+        assert_eq!(written, all);
     });
 }
