@@ -6,7 +6,7 @@
 //! 1. **dataplane**: every data plane reports the generation that it applies, and it is ours. (Not where somebody else
 //!    changed the weights since: then our generation is not what is there.)
 //! 2. **measured**: requests are counted by the data planes (never by the pods, where probes count as well), and they exclude
-//!    that one k-th of them is still divided by any older split: see [`super::count`] for the test and its source. k is the
+//!    that one k-th of them is still divided by any older split: see `count.rs` for the test and its source. k is the
 //!    number of data planes that are known of, and [`ASSUMED_PLANES`] at least. One that gets a smaller part of the
 //!    requests than that may be missed.
 //!    Windows: requests are counted anew from window to window, for right after a write the older split is in force with
