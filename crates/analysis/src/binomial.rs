@@ -5,7 +5,7 @@
 ///
 /// The terms are summed relative to the largest one (at the mode) by the ratio of neighbours, so nothing overflows and what underflows is too
 /// small to matter: the relative error stays under 1e-9. `rate_ppm` and `alpha_ppm` above a million count as one.
-pub(crate) fn rarer_than(trials: u64, hits: u64, rate_ppm: u32, alpha_ppm: u32) -> bool {
+pub fn rarer_than(trials: u64, hits: u64, rate_ppm: u32, alpha_ppm: u32) -> bool {
     if hits > trials {
         return true;
     }

@@ -27,6 +27,7 @@ mod rate;
 mod sample;
 mod wording;
 
+pub use binomial::rarer_than;
 pub use histogram::{BUCKETS, Histogram, OVERFLOW_NS, bucket, bucket_floor};
 pub use judge::{Budget, Checks, ChecksError, History, Judgement, OnError, Verdict, judge};
 pub use metric::{Check, Latency, Measurement, Method, Metric, NoData, Outcome, Value, measure, unreachable};

@@ -23,6 +23,7 @@ pub mod payload;
 mod problem;
 pub mod promql;
 pub mod query;
+pub mod route;
 pub mod status;
 pub mod support;
 pub mod wanted;
