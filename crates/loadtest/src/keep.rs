@@ -40,10 +40,13 @@ pub(crate) struct Told {
     pub(crate) grace_ms: u64,
 }
 
-/// Keeps one command; to be called by the hidden verb whose words are [`crate::Settings::keeper`]. `words` are those after
+/// Keeps one command; to be called by the hidden verb whose words are [`crate::Settings::keeper`], before any descriptor is
+/// opened. `words` are those after
 /// them: none at the first call.
 #[must_use]
 pub fn main(words: &[OsString]) -> ExitCode {
+    // What whoever started the load tester left open in it is no business of a command.
+    serin_supervisor::shim::close_inherited();
     if let [stage, parent, argv @ ..] = words
         && stage == BECOME
     {

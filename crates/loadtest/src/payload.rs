@@ -1,6 +1,7 @@
 //! What a webhook brings: Flagger's payload, of which the load tester reads three members and passes over the rest.
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -40,7 +41,9 @@ impl Payload {
     /// # Errors
     /// It is not JSON, not of this form, or names what cannot be an object of Kubernetes.
     pub(crate) fn read(body: &[u8]) -> Result<Self, Refusal> {
-        let payload: Self = serde_json::from_slice(body).map_err(|e| {
+        // By way of an object: a list of the same values would be read as the members in their order.
+        let object = serde_json::from_slice::<Map<String, Value>>(body);
+        let payload: Self = object.and_then(|object| serde_json::from_value(object.into())).map_err(|e| {
             let form = r#"{"name": "podinfo", "namespace": "prod", "metadata": {"type": "cmd", "cmd": "hey …"}}"#;
             Refusal::wrong(format!("the body is not a webhook's payload ({e}); it is JSON such as {form}"))
         })?;
