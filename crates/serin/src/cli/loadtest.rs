@@ -6,7 +6,7 @@ use clap::Args;
 use serin_loadtest::Settings;
 
 use super::Global;
-use crate::config::Time;
+use crate::config::quantity::Time;
 
 /// The hidden verb that the load tester starts this program with, above each command.
 pub(super) const KEEPER: &str = "loadtest-keeper";
