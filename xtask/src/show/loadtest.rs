@@ -118,6 +118,7 @@ fn commands(tester: &Tester, curl: &PathBuf, count: &mut Count) -> Result<(), St
     for (body, expected) in [
         (payload("podinfo", "bash", &health), 200),
         (payload("podinfo", "bash", "curl -s http://127.0.0.1:1/"), 500),
+        (payload("podinfo", "cmd", &health), 202),
         (payload("podinfo", "cmd", "sleep 600"), 202),
         (payload("podinfo", "cmd", "sleep 600"), 202),
         (payload("podinfo", "cmd", "sh -c 'sleep 600'"), 403),
@@ -147,6 +148,9 @@ fn gates(tester: &Tester, curl: &PathBuf, count: &mut Count) -> Result<(), Stop>
         ("/gate/check", 403),
         ("/gate/open", 202),
         ("/gate/check", 200),
+        ("/gate/close", 202),
+        ("/gate/check", 403),
+        ("/gate/open", 202),
         ("/rollback/check", 403),
         ("/rollback/open", 202),
         ("/rollback/check", 200),
