@@ -37,7 +37,7 @@ fn what_has_ended_may_be_started_again() {
         until("it has ended", || tester.metric("commands_running") == 0);
         assert_eq!(tester.metric("commands_succeeded_total"), round);
     }
-    let ended = tester.said("ended");
+    let ended = tester.heard("ended", 3);
     assert_eq!((ended[0]["output"].as_str(), ended[0]["for"].as_str()), (Some("hello\n"), Some("podinfo.prod")));
     tester.is_alone();
 }
@@ -51,7 +51,7 @@ fn who_waits_is_told_what_came_of_it() {
     assert_eq!(tester.post("/", &quiet), (200, "OK\n".to_owned()));
     let (status, text) = tester.post("/", &payload("podinfo", "bash", "say 7 no luck"));
     assert_eq!((status, text.as_str()), (500, "the command ended with status 7\nno|luck\n"));
-    let ended = tester.said("ended");
+    let ended = tester.heard("ended", 3);
     assert!(ended[1]["output"].is_null(), "{}", ended[1]);
     assert_eq!(ended[2]["success"], false);
     assert_eq!((tester.metric("commands_succeeded_total"), tester.metric("commands_failed_total")), (2, 1));
@@ -187,6 +187,6 @@ fn a_keeper_that_is_killed_takes_its_command_with_it() {
     kill_process(Pid::from_raw(keeper.expect("a keeper")).unwrap(), Signal::KILL).unwrap();
     tester.is_alone();
     until("it is said", || tester.metric("commands_failed_total") == 1);
-    assert!(tester.said("ended")[0]["how"].to_string().contains("killed together with its keeper"));
+    assert!(tester.heard("ended", 1)[0]["how"].to_string().contains("killed together with its keeper"));
     assert_eq!(tester.post("/", &payload("podinfo", "cmd", "wait")), (202, "started\n".to_owned()));
 }

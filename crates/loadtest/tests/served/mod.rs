@@ -1,6 +1,8 @@
 //! A load tester of its own for each test: a real process on a port of its own, and every process below it known by a mark
 //! in its environment.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -97,6 +99,12 @@ impl Tester {
     /// The lines of the log that say this.
     pub fn said(&self, what: &str) -> Vec<Value> {
         self.lines.lock().unwrap().iter().filter(|line| line["what"] == what).cloned().collect()
+    }
+
+    /// The first so many of these, once they have been read.
+    pub fn heard(&self, what: &str, number: usize) -> Vec<Value> {
+        until(what, || self.said(what).len() >= number);
+        self.said(what)
     }
 
     /// Every process below it, by the mark that all of them inherit, but not itself.
