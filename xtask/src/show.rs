@@ -6,5 +6,6 @@ pub mod drain;
 pub mod first_request;
 pub mod flow;
 pub mod kill;
+pub mod loadtest;
 pub mod rollback;
 pub mod zero_loss;

@@ -42,6 +42,7 @@ const STEPS: &[Step] = &[
     Step { verb: "show kill instance", minutes: 5 },
     Step { verb: "show kill proxy", minutes: 4 },
     Step { verb: "show kill shim", minutes: 4 },
+    Step { verb: "show loadtest", minutes: 3 },
     Step { verb: "show examples", minutes: 6 },
 ];
 

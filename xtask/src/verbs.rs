@@ -117,6 +117,12 @@ pub const VERBS: &[Verb] = &[
         perform: crate::show::kill::shim::perform,
     },
     Verb {
+        name: "show loadtest",
+        words: "",
+        about: "the load tester as its guide says: commands, refusals, gates over a restart, and no process left",
+        perform: crate::show::loadtest::perform,
+    },
+    Verb {
         name: "parts podinfo",
         words: "VERSION…",
         about: "builds the application of the examples in several versions and sends each a little load",

@@ -21,7 +21,7 @@
 //! | `log/current`, `log/1` … | shim | the program's output, newest first |
 //! | `shim.err` | shim | the shim's own last words, empty when all is well |
 mod accounts;
-mod durable;
+pub mod durable;
 pub mod health;
 pub mod instance;
 pub mod limits;
@@ -39,4 +39,5 @@ pub mod template;
 
 pub use instance::{Error, Found, Instance, scan};
 pub use program::{Program, Restart};
+pub use shim::launch::find_command;
 pub use state::{Ending, Exit, Phase, State, StopOrder};

@@ -14,6 +14,8 @@ mod output;
 mod run;
 mod sockets;
 
+pub use exec::close_inherited;
+
 use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;

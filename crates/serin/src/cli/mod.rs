@@ -12,6 +12,7 @@ mod fault;
 mod follow;
 mod history;
 mod lint;
+mod loadtest;
 mod logs;
 mod moment;
 mod park;
@@ -81,6 +82,10 @@ pub struct Runtime {
     pub shim: fn(shim::Job) -> ExitCode,
     /// Becomes the proxy.
     pub proxy: fn(proxy::Job) -> ExitCode,
+    /// Answers webhooks that start load and ask for gates.
+    pub loadtest: fn(serin_loadtest::Settings) -> ExitCode,
+    /// Becomes the keeper of one command of the load tester, by these words.
+    pub loadtest_keeper: fn(Vec<OsString>) -> ExitCode,
 }
 
 /// Serin releases a new version of a running service step by step, and never takes the service down while doing it.
@@ -159,12 +164,16 @@ enum Verb {
     Down(down::Down),
     /// Watch a good release and a bad one of a built-in program, in about a minute.
     Demo(demo::Demo),
+    /// Answer the webhooks of Flagger's objects that start load (`type: cmd`, `bash`) and ask for gates.
+    Loadtest(loadtest::Loadtest),
     /// Print completions for a shell.
     Completions(completions::Completions),
     #[command(hide = true)]
     Shim(shim::Shim),
     #[command(hide = true)]
     Proxy(proxy::Proxy),
+    #[command(hide = true, name = loadtest::KEEPER)]
+    LoadtestKeeper(loadtest::Keeper),
 }
 
 /// Reads the command line and does what it says.
@@ -192,6 +201,8 @@ fn dispatch(verb: Verb, global: &Global, terminal: &Terminal, runtime: &Runtime)
         Verb::Check(v) => Ok(v.run(global, terminal).map_or_else(|code| code, runtime.check)),
         Verb::Shim(v) => Ok((runtime.shim)(v.job())),
         Verb::Proxy(v) => Ok((runtime.proxy)(v.job())),
+        Verb::Loadtest(v) => Ok((runtime.loadtest)(v.job(global))),
+        Verb::LoadtestKeeper(v) => Ok((runtime.loadtest_keeper)(v.job())),
         Verb::Lint(v) => Ok(v.run(global, terminal)),
         Verb::Schema(v) => Ok(v.run()),
         Verb::Completions(v) => Ok(v.run()),

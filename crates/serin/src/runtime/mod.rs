@@ -5,6 +5,7 @@ mod demo;
 mod down;
 mod events;
 mod handle;
+mod loadtest;
 mod meter;
 mod serve;
 mod simulate;
@@ -22,6 +23,8 @@ pub const RUNTIME: Runtime = Runtime {
     check: check::run,
     shim: |job| serin_supervisor::shim::main(&job.dir),
     proxy: |job| serin_proxy::main(&job.dir),
+    loadtest: loadtest::run,
+    loadtest_keeper: |words| serin_loadtest::keep::main(&words),
 };
 
 /// Says on standard error why a verb ended.

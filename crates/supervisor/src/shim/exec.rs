@@ -173,7 +173,7 @@ impl InChild {
 /// Closes every descriptor from 3 on that was inherited from whoever started this process.
 ///
 /// To be called first in `main` and nowhere else: nothing of this process may hold a descriptor yet.
-pub(super) fn close_inherited() {
+pub fn close_inherited() {
     // SAFETY: at the start of `main` no value of this process owns a descriptor above 2.
     unsafe {
         libc::close_range(3, libc::c_uint::MAX, 0);

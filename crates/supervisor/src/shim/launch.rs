@@ -103,7 +103,10 @@ fn check_directory(cwd: &Path) -> Result<(), String> {
 }
 
 /// As a shell looks it up: a name with a slash is a path (from the working directory), any other is sought in `PATH`.
-fn find_command(name: &str, path: Option<&OsString>, cwd: &Path) -> Result<PathBuf, String> {
+///
+/// # Errors
+/// A sentence: it is not there, or no command, and what to do.
+pub fn find_command(name: &str, path: Option<&OsString>, cwd: &Path) -> Result<PathBuf, String> {
     if name.contains('/') {
         let full = cwd.join(name);
         return match executable(&full) {
