@@ -5,7 +5,7 @@
 //!
 //! Every good answer has the object's new resource version; it is for [`crate::shelf::Shelf::wrote`].
 
-use crate::call::{Ask, CallError, JSON, Refusal};
+use crate::call::{Ask, CallError, JSON};
 use crate::connect::Api;
 use crate::kind::Key;
 use http::Method;
@@ -19,6 +19,9 @@ pub(crate) const MERGE: &str = "application/merge-patch+json";
 const JSON_PATCH: &str = "application/json-patch+json";
 /// Where the precondition of a JSON patch stands.
 const VERSION: &str = "/metadata/resourceVersion";
+/// What the API server says (422, and nothing more) when a JSON patch does not fit the object as it is: a failed `test`, or
+/// the removal of something that is not there. It says nothing else in these words.
+const UNFIT: &str = "the server rejected our request due to an error in our request";
 
 /// What became of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,11 +105,14 @@ impl Change {
 impl Api {
     /// Changes an object that still has this resource version: all of the changes or none.
     ///
+    /// The precondition is a `replace` of the resource version by the one that was read, not a `test` of it: the API server
+    /// answers the first by 409, and the second by a 422 that does not say what failed.
+    ///
     /// # Errors
     /// See [`WriteError`].
     pub async fn patch(&self, key: &Key, version: &str, changes: &[Change]) -> Result<Written, WriteError> {
-        let test = Change::Test(VERSION.to_owned(), Value::from(version));
-        let patch: Vec<Value> = std::iter::once(&test).chain(changes).map(Change::json).collect();
+        let precondition = json!({"op": "replace", "path": VERSION, "value": version});
+        let patch: Vec<Value> = std::iter::once(precondition).chain(changes.iter().map(Change::json)).collect();
         self.write(key, Method::PATCH, path(key)?, Some((JSON_PATCH, Value::Array(patch)))).await
     }
 
@@ -160,8 +166,8 @@ impl Api {
         // A get without a resource version is a quorum read.
         match self.call(Ask::get(key.path().map_err(CallError::NotSent)?), Duration::MAX).await {
             Ok(object) => Ok(Some(object)),
-            // A kind that does not exist is also answered by 404, but not by a Status of its own.
-            Err(CallError::Refused(refusal)) if refusal.code == 404 => Ok(None),
+            // A kind that does not exist is a 404 too, but without this word; nothing can be said of its objects then.
+            Err(CallError::Refused(refusal)) if refusal.code == 404 && refusal.reason == "NotFound" => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -197,22 +203,20 @@ fn sorted(key: &Key, error: CallError) -> WriteError {
         CallError::NotSent(why) => WriteError::NotDone(key, why),
         CallError::Unknown(why) => WriteError::Unknown(key, why),
         CallError::Refused(refusal) => {
-            let failed_test = is_failed_test(&refusal);
-            let said = refusal.message;
-            match refusal.code {
+            let (code, said) = (refusal.code, refusal.message);
+            match code {
                 409 => WriteError::Conflict(key, said),
                 404 | 410 => WriteError::Gone(key, said),
                 401 | 403 => WriteError::NotAllowed(key, said),
                 408 | 429 => WriteError::NotDone(key, said),
-                422 if failed_test => WriteError::Conflict(key, said),
+                422 if said == UNFIT => WriteError::Conflict(
+                    key,
+                    "a test or a removal of the patch does not fit it as it is now".to_owned(),
+                ),
                 _ => WriteError::Invalid(key, said),
             }
         }
     }
-}
-
-fn is_failed_test(refusal: &Refusal) -> bool {
-    refusal.message.contains("test")
 }
 
 #[cfg(test)]

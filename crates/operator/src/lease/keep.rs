@@ -109,7 +109,9 @@ impl Elected {
     pub async fn release(self) -> Result<(), CallError> {
         // A loop that is gone already is told by its end.
         let _ = self.stop.send(());
-        self.task.await.unwrap_or_else(|e| Err(CallError::NotSent(format!("the loop of the Lease ended by itself: {e}"))))
+        self.task
+            .await
+            .unwrap_or_else(|e| Err(CallError::NotSent(format!("the loop of the Lease ended by itself: {e}"))))
     }
 }
 
@@ -212,7 +214,7 @@ impl Keeper {
     async fn look(&mut self) -> Result<(), CallError> {
         let record = match self.call(Method::GET, self.path(), None).await {
             Ok(lease) => Some(Record::read(&lease).map_err(CallError::Unknown)?),
-            Err(CallError::Refused(refusal)) if refusal.code == 404 => None,
+            Err(CallError::Refused(refusal)) if refusal.code == 404 && refusal.reason == "NotFound" => None,
             Err(error) => return Err(error),
         };
         self.saw(record);
@@ -243,7 +245,12 @@ impl Keeper {
     }
 
     /// A call that ends while there is still time for another one, and never after the own right.
-    async fn call(&self, method: Method, path: String, body: Option<(&'static str, Value)>) -> Result<Value, CallError> {
+    async fn call(
+        &self,
+        method: Method,
+        path: String,
+        body: Option<(&'static str, Value)>,
+    ) -> Result<Value, CallError> {
         let most = self.candidate.timing.renew_deadline / 2;
         let left = self.held.as_ref().map(|held| Duration::from_millis(held.until_ms.saturating_sub(now())));
         self.api.call(Ask { method, path, accept: JSON, body }, left.map_or(most, |left| left.min(most))).await

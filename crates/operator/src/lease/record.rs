@@ -93,7 +93,7 @@ pub(crate) fn change(seen: &Record, holder: &str, transitions: u64, duration_sec
     if transitions != seen.transitions {
         spec["acquireTime"] = Value::String(now);
     }
-    json!({"metadata": {"resourceVersion": seen.version, "uid": seen.uid}, "spec": spec})
+    json!({"metadata": {"resourceVersion": seen.version}, "spec": spec})
 }
 
 #[cfg(test)]
