@@ -3,6 +3,7 @@
 //! `cluster up` starts one that outlives the command. Verbs that want one call [`Cluster::for_run`], which takes the
 //! one of `KUBECONFIG`, or the one that was left running, or starts one that ends with the run.
 
+mod api;
 pub mod audit;
 mod control;
 mod down;
@@ -15,6 +16,7 @@ mod node;
 mod place;
 mod processes;
 mod smoke;
+mod spoiler;
 mod tar;
 mod up;
 mod verb;
@@ -33,6 +35,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
+pub use api::perform as api;
 pub use smoke::perform as smoke;
 pub use verb::{down, status, up};
 

@@ -147,6 +147,12 @@ pub const VERBS: &[Verb] = &[
         perform: crate::cluster::smoke,
     },
     Verb {
+        name: "cluster api",
+        words: "",
+        about: "the operator's hands on a real API server: watches, writes and the Lease, while everything goes wrong",
+        perform: crate::cluster::api,
+    },
+    Verb {
         name: "fuzz",
         words: "",
         about: "mutated requests, responses and bodies: the proxy's parser holds its invariants",

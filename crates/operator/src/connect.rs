@@ -29,13 +29,15 @@ use tower::util::MapErrLayer;
 pub struct Settings {
     /// How long a call may take until its answer is whole. Watches are held otherwise.
     pub timeout: Duration,
+    /// This kubeconfig and no other, wherever else one may be.
+    pub kubeconfig: Option<PathBuf>,
     /// The context of the kubeconfig; its current one where none is named.
     pub context: Option<String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { timeout: Duration::from_secs(10), context: None }
+        Settings { timeout: Duration::from_secs(10), kubeconfig: None, context: None }
     }
 }
 
@@ -124,7 +126,10 @@ impl Api {
 /// # Errors
 /// A sentence that says what is missing, where it was looked for, and what to do.
 pub async fn connect(settings: &Settings) -> Result<(Api, String), ConnectError> {
-    let source = Surroundings::of_process().source()?;
+    let source = match &settings.kubeconfig {
+        Some(path) => Source::Files(vec![path.clone()]),
+        None => Surroundings::of_process().source()?,
+    };
     let place = source.to_string();
     let config = config(&source, settings.context.as_deref()).await?;
     let api = api(config, settings.timeout)

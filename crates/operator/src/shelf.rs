@@ -168,7 +168,8 @@ impl Shelf {
     }
 
     /// This process wrote `key`, and the API server answered with `version`. From now on a read of it is not fresh until the
-    /// watch has come that far. To be called before anything else is decided about the object.
+    /// watch has come that far. To be called before anything else is decided about the object; after a write of which nobody
+    /// knows, with the version that a read from the API server itself ([`Api::read`]) then finds.
     pub fn wrote(&self, key: &Key, version: &str) {
         let relist = self.book().wrote(key, version);
         if let Some(relist) = relist.and_then(|number| self.inner.relist.get(number)) {

@@ -121,8 +121,11 @@ impl Stream {
             let path = format!("{collection}?limit={}{next}", self.page);
             let ask = Ask { method: Method::GET, path, accept, body: None };
             let mut answer = self.api.call(ask, Duration::MAX).await.map_err(why)?;
-            let Some(Value::Array(page)) = answer.get_mut("items").map(Value::take) else {
-                return Err(Ended::Senseless(format!("{collection} answers with something that is no list")));
+            let page = match answer.get_mut("items").map(Value::take) {
+                Some(Value::Array(page)) => page,
+                // So the API server writes an empty list of metadata.
+                Some(Value::Null) => Vec::new(),
+                _ => return Err(Ended::Senseless(format!("{collection} answers with something that is no list"))),
             };
             items.extend(page.into_iter().map(|item| Object::read(self.kind, item)));
             let text = |field: &str| {

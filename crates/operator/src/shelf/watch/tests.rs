@@ -176,6 +176,17 @@ async fn who_may_not_read_a_kind_is_told_so_and_nothing_is_listed() {
 }
 
 #[tokio::test]
+async fn an_empty_list_of_metadata_is_a_list() {
+    let fake = Fake::start(|request| {
+        let empty = r#"{"metadata":{"resourceVersion":"10"},"items":null}"#;
+        Some(if is_watch(request) { Fake::stream(&[(0, HANG)]) } else { Fake::answer(200, empty) })
+    })
+    .await;
+    let (shelf, _watching) = shelf(&fake, 60_000);
+    timeout(Duration::from_secs(60), shelf.listed()).await.expect("it is listed");
+}
+
+#[tokio::test]
 async fn senseless_events_lead_to_a_list_and_not_to_a_loop() {
     let lists = AtomicUsize::new(0);
     let fake = Fake::start(move |request| {
