@@ -175,13 +175,13 @@ fn unreachable(server: &str, error: &(dyn std::error::Error + 'static)) -> Strin
 }
 
 fn certificate(server: &str, error: &rustls::Error) -> String {
-    match error {
-        rustls::Error::InvalidCertificate(why) => format!(
-            "the certificate of {server} is not to be trusted ({why:?}): put the authority that signed it, and a name that \
-             it is for, into the kubeconfig (certificate-authority, tls-server-name)"
-        ),
-        other => format!("no TLS connection to {server}: {other}"),
-    }
+    let rustls::Error::InvalidCertificate(why) = error else {
+        return format!("no TLS connection to {server}: {error}");
+    };
+    format!(
+        "the certificate of {server} is not to be trusted ({why:?}): put the authority that signed it, and a name that it is \
+         for, into the kubeconfig (certificate-authority, tls-server-name)"
+    )
 }
 
 fn innermost(error: &(dyn std::error::Error + 'static)) -> String {

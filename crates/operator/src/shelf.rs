@@ -4,8 +4,8 @@
 //! There is one watch for each kind and scope, whatever the number of releases; nothing is polled. A read costs no call,
 //! and says how good it is ([`Look`]): whether the kind is known at all, up to which version, how long ago the API server
 //! was heard of, and whether it is as late as what this process wrote itself ([`Shelf::wrote`]). Nothing should be decided
-//! on a read that is not [`Look::fresh`], or whose `silent_ms` is longer than about two minutes: on a quiet cluster the API
-//! server says something once a minute (a bookmark).
+//! on a read that is not [`Look::fresh`], or whose `silent_ms` is longer than two minutes: on a quiet cluster the API server
+//! says something (a bookmark) every 60 to 78 seconds, and a watch that is silent for 100 is begun anew.
 //!
 //! **Why not kube's runtime.** Its watcher lists, watches and comes back, and does that well. Four things are needed that
 //! it keeps to itself: the bookmarks, which are the only sign of life of a quiet watch and say up to where everything was
@@ -39,7 +39,7 @@ pub struct Watches {
     pub kinds: Vec<Kind>,
     /// The namespaces; all of them where none is named. Each one costs one connection for each kind.
     pub namespaces: Vec<String>,
-    /// How long a watch may say nothing until it is begun anew. API servers say something once a minute.
+    /// How long a watch may say nothing until it is begun anew. API servers send a bookmark every 60 to 78 seconds.
     pub silence: Duration,
     /// How many objects a page of a list has.
     pub page: u32,
@@ -52,7 +52,7 @@ impl Default for Watches {
         Watches {
             kinds: Kind::ALL.to_vec(),
             namespaces: Vec::new(),
-            silence: Duration::from_secs(90),
+            silence: Duration::from_secs(100),
             page: 500,
             again: Duration::from_secs(30),
         }

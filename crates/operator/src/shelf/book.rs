@@ -441,11 +441,11 @@ impl Row {
 }
 
 /// Reads an event of a watch: its type and its object.
-pub(crate) fn event_of(kind: Kind, value: Value) -> Result<Event, Ended> {
+pub(crate) fn event_of(kind: Kind, mut value: Value) -> Result<Event, Ended> {
     let word = value.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let object = match value {
-        Value::Object(mut whole) => whole.remove("object").unwrap_or(Value::Null),
-        _ => Value::Null,
+    let object = match value.get_mut("object") {
+        Some(object) => object.take(),
+        None => Value::Null,
     };
     let version = object.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or_default().to_owned();
     let made = |make: fn(Object) -> Event, object| match Object::read(kind, object) {
