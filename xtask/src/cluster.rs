@@ -3,6 +3,7 @@
 //! `cluster up` starts one that outlives the command. Verbs that want one call [`Cluster::for_run`], which takes the
 //! one of `KUBECONFIG`, or the one that was left running, or starts one that ends with the run.
 
+mod api;
 pub mod audit;
 mod control;
 mod down;
@@ -16,6 +17,7 @@ mod paused;
 mod place;
 mod processes;
 mod smoke;
+mod spoiler;
 mod tar;
 mod up;
 mod verb;
@@ -34,6 +36,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
+pub use api::perform as api;
 pub use paused::perform as paused;
 pub use smoke::perform as smoke;
 pub use verb::{down, status, up};

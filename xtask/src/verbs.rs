@@ -153,6 +153,12 @@ pub const VERBS: &[Verb] = &[
         perform: crate::cluster::smoke,
     },
     Verb {
+        name: "cluster api",
+        words: "",
+        about: "the operator's hands on a real API server: watches, writes and the Lease, while everything goes wrong",
+        perform: crate::cluster::api,
+    },
+    Verb {
         name: "cluster paused",
         words: "",
         about: "a paused Deployment scales, heals and never rolls: the writes of a release on a real cluster",

@@ -1,14 +1,13 @@
 //! Calls of one account, through the proxy before the API server and not: what the proxy counts, what the audit log
 //! counts, and what becomes of a call that goes wrong.
 
+use crate::cluster::spoiler::Spoiler;
 use crate::cluster::{Cluster, audit, http};
 use crate::json::Value;
 use crate::process::Process;
 use crate::run::{Run, Stop, fail};
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
 /// The account's name.
 const ACCOUNT: &str = "counted";
@@ -85,22 +84,9 @@ pub fn show(run: &mut Run, cluster: &Cluster, namespace: &str) -> Result<(), Sto
     Ok(())
 }
 
-/// The proxy before the API server, with TLS: `kubectl` gives its token to nobody else.
+/// The proxy before the API server, and the account's token, which `kubectl` gives to nobody without TLS.
 fn start<'a>(run: &mut Run, cluster: &'a Cluster, namespace: &'a str, authority: PathBuf) -> Result<Proxied<'a>, Stop> {
-    let (server, keys) = (cluster.server()?, authority.parent().map(PathBuf::from).unwrap_or_default());
-    let mut command = Command::new(run.built("serin-apiproxy", false));
-    command.arg(server).arg("--authority").arg(&authority);
-    command.arg("--certificate").arg(keys.join("server.crt")).arg("--key").arg(keys.join("server.key"));
-    let mut process = run.start(command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
-    let mut line = String::new();
-    if let Some(out) = process.child.stdout.take() {
-        BufReader::new(out).read_line(&mut line)?;
-    }
-    let said = Value::parse(line.trim()).map_err(|why| Stop::Fail(format!("the proxy said {line:?}: {why}")))?;
-    let address = |name: &str| said.get(name).and_then(Value::text).and_then(|text| text.parse::<SocketAddr>().ok());
-    let (Some(api), Some(control)) = (address("api"), address("control")) else {
-        return fail(format!("the proxy said {line:?}"));
-    };
+    let Spoiler { api, control, process } = Spoiler::start(run, cluster, &authority)?;
     let token = cluster.kubectl(&["create", "token", ACCOUNT, "--namespace", namespace])?.trim().to_owned();
     let server = format!("https://{api}");
     Ok(Proxied { cluster, namespace, server, authority, token, control, _process: process })

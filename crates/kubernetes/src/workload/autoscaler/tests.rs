@@ -1,3 +1,4 @@
+//! An autoscaler held and given back.
 use super::*;
 use crate::workload::How;
 

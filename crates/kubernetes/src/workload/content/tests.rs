@@ -1,3 +1,4 @@
+//! What is in a revision, and what is not.
 use super::*;
 use serde_json::json;
 

@@ -1,3 +1,4 @@
+//! The primary as it is made and rewritten.
 use super::*;
 use crate::workload::{Data, How, Kind};
 

@@ -1,3 +1,4 @@
+//! The writes that a size takes, from every state that a workload can be in.
 use super::super::content::Content;
 use super::super::seen::{self, UNKNOWN};
 use super::super::{Kind, annotation};

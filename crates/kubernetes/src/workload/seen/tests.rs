@@ -1,3 +1,4 @@
+//! What is told of workloads in every state.
 use super::*;
 use crate::workload::{Data, Kind};
 use serde_json::{Value, json};
