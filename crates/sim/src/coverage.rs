@@ -354,7 +354,7 @@ pub const NEVER: &[(&str, &str)] = &[
     (
         "nothing is stopped there: what a person parked keeps its size, a halted release keeps all it has, and both sets \
          stay in the window",
-        "due:Window×Drain due:Parked×Drain write:Halted×Stop write:Parked×Stop",
+        "due:Window×Drain write:Halted×Stop write:Parked×Stop",
     ),
     (
         "a rollout that came to its end has no reason to go back; one that is not brought home any more was superseded",
