@@ -9,7 +9,7 @@ use crate::store::RolloutRecord;
 use crate::timers::rearm;
 use crate::wording::{About, Fact, Outgoing, text};
 use serin_analysis::Outcome as Found;
-use serin_rollout::{Event, Outcome, Status, other};
+use serin_rollout::{Event, Outcome, Slot, Status, StepKey, other};
 
 impl<L: Ledger, F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<L, F, R, M, C> {
     /// Reads the state again where it is not known what became of the last change to it.
@@ -86,32 +86,28 @@ impl<L: Ledger, F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<L, F, R, 
         events.iter().map(happened).collect()
     }
 
-    /// Begins the analysis of what is to be judged in `saved`, where that has not begun. `false`: there is nothing to begin.
-    async fn begin_judging(&mut self, saved: &mut Saved) -> bool {
-        let (Some((key, reached, slot)), Some(checks)) = (subject(&saved.status), saved.checks()) else { return false };
-        let interval_ms = checks.interval_ms;
-        let old = saved.judging.as_ref();
-        if old.is_some_and(|judging| judging.key == key && judging.reached == reached) {
-            return false;
-        }
+    /// Begins the analysis of what is to be judged in `saved`, where that has not begun.
+    async fn begin_judging(&mut self, saved: &mut Saved) {
+        let Some(((key, reached, slot), interval_ms)) = unbegun(saved) else { return };
         let counters = self.parts.metrics.read(slot).await;
         let now = self.parts.clock.boot_ms();
-        saved.judging = Some(Judging::begin(old, (key, reached), counters, now, interval_ms));
-        true
+        saved.judging = Some(Judging::begin(saved.judging.as_ref(), (key, reached), counters, now, interval_ms));
     }
 
     /// One round of the analysis, when it is time for it.
     pub(crate) async fn judge(&mut self) {
-        let Some(mut saved) = self.saved.clone() else { return };
-        if self.begin_judging(&mut saved).await {
+        let Some(saved) = &self.saved else { return };
+        if unbegun(saved).is_some() {
+            let mut saved = saved.clone();
+            self.begin_judging(&mut saved).await;
             self.found = Some(Change::to(saved, self.parts.clock.wall_ms()));
             return;
         }
-        let (Some((key, _, slot)), Some(checks)) = (subject(&saved.status), saved.checks().cloned()) else { return };
+        let (Some((key, _, slot)), Some(checks)) = (subject(&saved.status), saved.checks()) else { return };
         let now = self.parts.clock.boot_ms();
-        let Some(mut judging) = saved.judging.take().filter(|judging| judging.is_due(now, checks.interval_ms)) else {
-            return;
-        };
+        let due = |judging: &&Judging| judging.is_due(now, checks.interval_ms);
+        let Some(mut judging) = saved.judging.as_ref().filter(due).cloned() else { return };
+        let (checks, saved) = (checks.clone(), saved.clone());
         let counters = self.parts.metrics.read(slot).await;
         let asked = self.parts.metrics.ask(slot, key).await;
         let judged = judging.round(&checks, counters, asked, now);
@@ -130,6 +126,13 @@ impl<L: Ledger, F: Fleet, R: Router, M: MetricSource, C: Clock> Driver<L, F, R, 
         change.saved.judging = Some(judging);
         self.found = Some(change);
     }
+}
+
+/// What is to be judged in `saved` and has not begun, and the milliseconds from round to round.
+fn unbegun(saved: &Saved) -> Option<((StepKey, bool, Slot), u64)> {
+    let ((key, reached, slot), checks) = (subject(&saved.status)?, saved.checks()?);
+    let begun = |judging: &Judging| judging.key == key && judging.reached == reached;
+    (!saved.judging.as_ref().is_some_and(begun)).then_some(((key, reached, slot), checks.interval_ms))
 }
 
 /// Freezes what is wanted; the record of the rollout that begins with it, if one does.
