@@ -10,6 +10,7 @@
 //! `changes` (kind, name, and the object or JSON Patch as a text) or `problem`.
 use serde_json::{Value, json};
 use serin_kubernetes::Problem;
+use serin_kubernetes::route::Owner;
 use serin_kubernetes::wanted::Names;
 use serin_kubernetes::workload::primary::{self, Primary};
 use serin_kubernetes::workload::resize::{self, Asked};
@@ -61,8 +62,9 @@ fn answer(analysed: &Value, objects: &Value, wish: &Wish) -> Result<Value, Probl
     };
     let primary = Now { workload: named(&names.workload[0]), autoscaler: None, ..target };
     // It belongs to the target here, as there is no canary.
-    let mut owner = primary::owner("apps/v1", name, analysed["metadata"]["uid"].as_str().unwrap_or_default());
-    owner["kind"] = "Deployment".into();
+    let uid = analysed["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+    let mut owner = Owner { name: name.to_owned(), uid }.reference();
+    (owner["apiVersion"], owner["kind"]) = ("apps/v1".into(), "Deployment".into());
     let wanted = Primary {
         rev: 1,
         content: &content,

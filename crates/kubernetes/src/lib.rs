@@ -19,6 +19,7 @@
 mod decode;
 pub mod duration;
 pub mod flagger;
+mod patch;
 pub mod payload;
 mod problem;
 pub mod promql;
@@ -30,5 +31,6 @@ pub mod wanted;
 pub mod wording;
 pub mod workload;
 
+pub use patch::Patch;
 pub use problem::{MOST, Problem, Rule, Severity};
 pub use wanted::{Defaults, Target, Wanted, collisions, wanted};

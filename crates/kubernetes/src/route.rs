@@ -19,14 +19,12 @@ mod count;
 pub mod http;
 pub mod marks;
 mod parents;
-mod patch;
 pub mod ratio;
 mod rules;
 pub mod seen;
 pub mod services;
 
-pub use patch::Patch;
-
+use crate::patch::Patch;
 use crate::wanted::{Names, Ports, Wanted};
 use serin_rollout::Pair;
 
@@ -58,6 +56,19 @@ impl Ours {
             apex: names.apex.clone(),
             service: names.service.clone(),
             port: ports.port,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Ours {
+    /// Those of a shop.
+    pub(crate) fn of_a_shop() -> Ours {
+        Ours {
+            namespace: "prod".to_owned(),
+            apex: "shop".to_owned(),
+            service: ["shop-primary".to_owned(), "shop-canary".to_owned()],
+            port: 80,
         }
     }
 }

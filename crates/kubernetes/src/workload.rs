@@ -26,6 +26,7 @@ mod sets;
 pub use content::{Content, Data, Reference};
 pub use seen::Expected;
 
+use crate::patch::escaped;
 use crate::problem::{Problem, Rule};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -141,7 +142,7 @@ pub(crate) fn annotate(object: &Value, entries: &[(&str, Option<String>)]) -> Ve
     let now = |key: &str| there.and_then(|map| map.get(key)).and_then(Value::as_str);
     let mut operations = Vec::new();
     for (key, value) in entries.iter().filter(|(key, value)| now(key) != value.as_deref()) {
-        let path = format!("/metadata/annotations/{}", reading::escaped(key));
+        let path = format!("/metadata/annotations/{}", escaped(key));
         operations.push(match value {
             Some(value) => json!({"op": "add", "path": path, "value": value}),
             None => json!({"op": "remove", "path": path}),

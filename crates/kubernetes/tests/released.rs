@@ -7,6 +7,7 @@ mod patched;
 
 use patched::patched;
 use serde_json::{Value, json};
+use serin_kubernetes::route::Owner;
 use serin_kubernetes::wanted::Names;
 use serin_kubernetes::workload::primary::{self, Primary, SELECTOR_LABELS};
 use serin_kubernetes::workload::resize::{self, Asked};
@@ -262,7 +263,7 @@ impl World {
     fn made_from<T>(&self, content: &Content, rev: u32, make: impl FnOnce(&Primary<'_>) -> T) -> T {
         let pair = ["shop-primary".to_owned(), "shop".to_owned()];
         let names = Names { workload: pair.clone(), apex: "shop".to_owned(), service: pair };
-        let owner = primary::owner("flagger.app/v1beta1", "shop", "u");
+        let owner = Owner { name: "shop".into(), uid: "u".into() }.reference();
         let (target, owner, selector_labels) = (&self.target.object, &owner, &SELECTOR_LABELS);
         make(&Primary { rev, content, target, names: &names, owner, selector_labels, label_prefixes: &[] })
     }

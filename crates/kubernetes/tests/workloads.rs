@@ -7,6 +7,7 @@ mod patched;
 use patched::patched;
 use serde_json::{Value, json};
 use serin_kubernetes::Problem;
+use serin_kubernetes::route::Owner;
 use serin_kubernetes::wanted::Names;
 use serin_kubernetes::workload::primary::{self, Primary, SELECTOR_LABELS};
 use serin_kubernetes::workload::resize::{self, Asked};
@@ -168,7 +169,7 @@ fn the_primary_is_as_expected() {
     let objects = Objects::named("rest");
     let target = objects.all("Deployment")[0];
     let content = objects.content_of(target, Kind::Deployment);
-    let (owner, names) = (primary::owner("flagger.app/v1beta1", "podinfo", "1-2-3"), names());
+    let (owner, names) = (Owner { name: "podinfo".into(), uid: "1-2-3".into() }.reference(), names());
     let made = |content, rev| Primary {
         rev,
         content,

@@ -11,10 +11,10 @@
 //! it is headless. `nodePort`s are kept because ports are changed member by member; a list that is written anew would lose
 //! those that it does not name.
 use super::marks::SELECTOR;
-use super::patch::escaped;
 use super::{Belongs, Owner, Patch};
 use crate::decode::cut;
 use crate::flagger::Labels;
+use crate::patch::escaped;
 use crate::problem::{Problem, Rule};
 use crate::wanted::Wanted;
 use serde_json::{Map, Value, json};

@@ -44,15 +44,6 @@ pub struct Primary<'a> {
     pub label_prefixes: &'a [&'a str],
 }
 
-/// The reference by which what Serin makes belongs to the canary, and goes with it.
-#[must_use]
-pub fn owner(api_version: &str, name: &str, uid: &str) -> Value {
-    json!({
-        "apiVersion": api_version, "kind": "Canary", "name": name, "uid": uid,
-        "controller": true, "blockOwnerDeletion": true,
-    })
-}
-
 impl Primary<'_> {
     /// The hash of its revision.
     #[must_use]

@@ -116,11 +116,6 @@ pub(crate) fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
     object.pointer("/metadata/annotations").and_then(|map| map.get(key)).and_then(Value::as_str)
 }
 
-/// A key as a part of a JSON Pointer.
-pub(crate) fn escaped(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
-}
-
 /// How an object is called in a message: by its name alone, as what is in lists has no kind.
 pub(crate) fn title(object: &Value) -> String {
     let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("an object without a name");

@@ -3,22 +3,13 @@ use super::*;
 use crate::route::seen::seen;
 use serde_json::json;
 
-fn ours() -> Ours {
-    Ours {
-        namespace: "prod".to_owned(),
-        apex: "shop".to_owned(),
-        service: ["shop-primary".to_owned(), "shop-canary".to_owned()],
-        port: 80,
-    }
-}
-
 fn route(backends: Value) -> Value {
     json!({"metadata": {"name": "a", "namespace": "prod", "resourceVersion": "1"}, "spec": {"rules": [{"backendRefs": backends}]}})
 }
 
 fn weights_for(backends: Value, split: Split) -> Result<Vec<u64>, Unwritable> {
     let object = route(backends);
-    let rule = rules(&object, &ours()).remove(0);
+    let rule = rules(&object, &Ours::of_a_shop()).remove(0);
     weights(&rule, split).map(|list| list.unwrap_or_default().into_iter().map(|(_, weight)| weight).collect())
 }
 
@@ -68,8 +59,9 @@ fn shares_beside_others_are_within_a_basis_point() {
 fn weights_that_are_absent_are_added_and_those_that_are_right_are_not_written() {
     let object = route(json!([{"name": "shop-primary", "port": 80}, {"name": "shop-canary", "weight": 0}]));
     let fence = Fence { epoch: 1, generation: 1 };
-    let patch =
-        weighed(&object, &ours(), Route::plain(Split::all(0, 2)), fence, true).expect("it can be written").json();
+    let patch = weighed(&object, &Ours::of_a_shop(), Route::plain(Split::all(0, 2)), fence, true)
+        .expect("it can be written")
+        .json();
     let of = |i: usize| {
         (patch[i]["op"].as_str().unwrap_or("").to_owned(), patch[i]["path"].as_str().unwrap_or("").to_owned())
     };
@@ -86,7 +78,8 @@ fn weights_that_are_absent_are_added_and_those_that_are_right_are_not_written() 
 #[test]
 fn what_is_not_clear_is_not_written() {
     let fence = Fence { epoch: 1, generation: 1 };
-    let write = |backends: Value| weighed(&route(backends), &ours(), Route::plain(Split::all(0, 2)), fence, true);
+    let write =
+        |backends: Value| weighed(&route(backends), &Ours::of_a_shop(), Route::plain(Split::all(0, 2)), fence, true);
     let not_ours = Unwritable::NotOurs("shop-primary".to_owned(), "shop-canary".to_owned());
     assert_eq!(write(json!([{"name": "x"}])), Err(not_ours.clone()));
     assert_eq!(write(json!([{"name": "shop-primary"}])), Err(not_ours));
@@ -94,10 +87,10 @@ fn what_is_not_clear_is_not_written() {
     let mut object = route(three([1, 0, 0]));
     object["metadata"]["resourceVersion"] = json!(null);
     let wish = Route::plain(Split::all(0, 2));
-    assert_eq!(weighed(&object, &ours(), wish, fence, true), Err(Unwritable::Versionless));
+    assert_eq!(weighed(&object, &Ours::of_a_shop(), wish, fence, true), Err(Unwritable::Versionless));
     let both = Route::plain(Split::Members([1, 1]));
     assert!(matches!(
-        weighed(&route(three([1, 0, 0])), &ours(), both, fence, true),
+        weighed(&route(three([1, 0, 0])), &Ours::of_a_shop(), both, fence, true),
         Err(Unwritable::NotCarried { .. })
     ));
 }
@@ -107,15 +100,15 @@ fn the_apex_makes_room_for_two() {
     let object = route(
         json!([{"name": "x", "weight": 1}, {"name": "shop", "port": 80, "weight": 3, "filters": [{"type": "Odd"}]}]),
     );
-    assert!(concerns(&object, &ours()) && !concerns(&route(json!([{"name": "x"}])), &ours()));
-    let patch = adopted(&object, &ours(), 1).expect("it is clear").expect("it names the apex").json();
+    assert!(concerns(&object, &Ours::of_a_shop()) && !concerns(&route(json!([{"name": "x"}])), &Ours::of_a_shop()));
+    let patch = adopted(&object, &Ours::of_a_shop(), 1).expect("it is clear").expect("it names the apex").json();
     assert_eq!(patch[1], json!({"op": "test", "path": "/spec/rules/0/backendRefs/1/name", "value": "shop"}));
     assert_eq!(patch[2], json!({"op": "replace", "path": "/spec/rules/0/backendRefs/1/name", "value": "shop-canary"}));
     let beside = json!({"name": "shop-primary", "port": 80, "weight": 0, "filters": [{"type": "Odd"}]});
     assert_eq!(patch[3], json!({"op": "add", "path": "/spec/rules/0/backendRefs/2", "value": beside}));
     let other = route(json!([{"name": "shop", "port": 81}]));
-    assert_eq!(adopted(&other, &ours(), 0), Err(Unwritable::Port(0, 81, 80)));
-    assert_eq!(seen(&[object], &ours(), Some(1)).splits, [Split::share_to(1, 10_000)]);
+    assert_eq!(adopted(&other, &Ours::of_a_shop(), 0), Err(Unwritable::Port(0, 81, 80)));
+    assert_eq!(seen(&[object], &Ours::of_a_shop(), Some(1)).splits, [Split::share_to(1, 10_000)]);
 }
 
 #[test]

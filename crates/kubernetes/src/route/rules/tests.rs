@@ -2,18 +2,9 @@
 use super::*;
 use serde_json::json;
 
-fn ours() -> Ours {
-    Ours {
-        namespace: "prod".to_owned(),
-        apex: "shop".to_owned(),
-        service: ["shop-primary".to_owned(), "shop-canary".to_owned()],
-        port: 80,
-    }
-}
-
 fn rule(backends: Value) -> Rule {
     let route = json!({"metadata": {"namespace": "prod"}, "spec": {"rules": [{"backendRefs": backends}]}});
-    rules(&route, &ours()).remove(0)
+    rules(&route, &Ours::of_a_shop()).remove(0)
 }
 
 #[test]
@@ -45,7 +36,11 @@ fn what_has_our_name_elsewhere_is_not_ours() {
     assert_eq!(of(json!({"kind": 7})), Kind::Foreign);
     let away = json!({"metadata": {"namespace": "gate"}, "spec": {"rules": [{"backendRefs": [
         {"name": "shop-primary", "namespace": "prod"}, {"name": "shop-canary"}]}]}});
-    assert_eq!(rules(&away, &ours())[0].kind(), Kind::Lone(0), "the namespace of a backend is that of its route");
+    assert_eq!(
+        rules(&away, &Ours::of_a_shop())[0].kind(),
+        Kind::Lone(0),
+        "the namespace of a backend is that of its route"
+    );
 }
 
 #[test]
@@ -97,10 +92,10 @@ fn a_share_that_is_nearly_nothing_reaches_its_slot() {
 #[test]
 fn whatever_stands_there_is_read() {
     for wrong in [json!(null), json!([]), json!({"spec": []}), json!({"spec": {"rules": {}}}), json!({"spec": 7})] {
-        assert_eq!(rules(&wrong, &ours()), Vec::<Rule>::new());
+        assert_eq!(rules(&wrong, &Ours::of_a_shop()), Vec::<Rule>::new());
     }
     let odd =
         json!({"spec": {"rules": [null, 7, {"backendRefs": null}, {"backendRefs": [null, 7, "x", {"name": 7}]}]}});
-    let kinds: Vec<Kind> = rules(&odd, &ours()).iter().map(Rule::kind).collect();
+    let kinds: Vec<Kind> = rules(&odd, &Ours::of_a_shop()).iter().map(Rule::kind).collect();
     assert_eq!(kinds, [Kind::Foreign; 4]);
 }

@@ -5,15 +5,6 @@ use crate::route::marks::{EPOCH, GENERATION, ROUTE};
 use serde_json::json;
 use serin_rollout::Pair;
 
-fn ours() -> Ours {
-    Ours {
-        namespace: "prod".to_owned(),
-        apex: "shop".to_owned(),
-        service: ["shop-primary".to_owned(), "shop-canary".to_owned()],
-        port: 80,
-    }
-}
-
 fn backends(weights: Pair<u64>) -> Value {
     json!({"backendRefs": [{"name": "shop-primary", "weight": weights[0]}, {"name": "shop-canary", "weight": weights[1]}]})
 }
@@ -35,7 +26,7 @@ fn tenth() -> Route {
 }
 
 fn see(objects: &[Value]) -> Seen {
-    seen(objects, &ours(), Some(0))
+    seen(objects, &Ours::of_a_shop(), Some(0))
 }
 
 #[test]
@@ -106,7 +97,7 @@ fn a_service_alone_is_in_force_all_the_time() {
 #[test]
 fn the_apex_leads_where_its_service_does() {
     let object = route("a", vec![json!({"backendRefs": [{"name": "shop"}]})]);
-    let split = |apex| seen(std::slice::from_ref(&object), &ours(), apex).splits;
+    let split = |apex| seen(std::slice::from_ref(&object), &Ours::of_a_shop(), apex).splits;
     assert_eq!(split(Some(1)), [Split::share_to(1, 10_000)]);
     assert_eq!(split(Some(0)), [Split::share_to(1, 0)]);
     assert_eq!(split(None), [Split::share_to(0, 10_000), Split::share_to(1, 10_000)], "unknown is not empty");
@@ -123,7 +114,7 @@ fn a_rule_in_which_others_get_everything_has_no_share() {
 #[test]
 fn a_later_epoch_keeps_earlier_ones_from_writing() {
     let object = noted(&route("a", vec![backends([9_000, 1_000])]), tenth(), 7);
-    let write = |epoch| weighed(&object, &ours(), tenth(), Fence { epoch, generation: 8 }, true);
+    let write = |epoch| weighed(&object, &Ours::of_a_shop(), tenth(), Fence { epoch, generation: 8 }, true);
     assert_eq!(write(3), Err(Unwritable::Fenced(4)));
     assert!(write(4).is_ok() && write(5).is_ok());
     assert_eq!(claimed(&object, 3), Err(Unwritable::Fenced(4)));

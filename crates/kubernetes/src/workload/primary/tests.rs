@@ -1,5 +1,6 @@
 //! The primary as it is made and rewritten.
 use super::*;
+use crate::route::Owner;
 use crate::workload::{Data, How, Kind};
 
 fn target() -> Value {
@@ -45,7 +46,8 @@ fn names() -> Names {
 }
 
 fn with<T>(target: &Value, labels: &[&str], make: impl FnOnce(&Primary<'_>) -> T) -> T {
-    let (names, content, owner) = (names(), content(target), owner("flagger.app/v1beta1", "shop", "u"));
+    let (names, content, owner) =
+        (names(), content(target), Owner { name: "shop".into(), uid: "u".into() }.reference());
     let selector_labels = labels;
     make(&Primary {
         rev: 2,
